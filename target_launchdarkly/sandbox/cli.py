@@ -1,0 +1,148 @@
+"""The command `target-launchdarkly-sandbox`."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from .errors import ApiError
+from .faults import FAULT_KINDS, Fault
+from .limits import RateLimit
+from .log import DROPPED, Exchange, RequestLog
+from .segment import USER_KIND
+from .server import Sandbox
+from .store import DEFAULT_ENVIRONMENT_KEY, DEFAULT_PROJECT_KEY, DEFAULT_TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEFAULT_PORT = 8765
+_KEPT_BODIES = 200
+_T = TypeVar("_T")
+
+
+def _option_type(parse: Callable[[str], _T]) -> Callable[[str], _T]:
+    """Give a parser whose ValueError is the user's error, with its message."""
+
+    def convert(text: str) -> _T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return convert
+
+
+def _parse_segment(text: str) -> tuple[str, str]:
+    key, colon, context_kind = text.partition(":")
+    return key, context_kind if colon else USER_KIND
+
+
+@click.command()
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; only this machine can reach the default.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="0 picks a free one.",
+)
+@click.option("--project", default=DEFAULT_PROJECT_KEY, show_default=True, help="Project key.")
+@click.option(
+    "--environment", default=DEFAULT_ENVIRONMENT_KEY, show_default=True, help="Environment key."
+)
+@click.option("--token", default=DEFAULT_TOKEN, show_default=True, help="Token to ask for.")
+@click.option(
+    "segments",
+    "--segment",
+    metavar="KEY[:KIND]",
+    type=_option_type(_parse_segment),
+    multiple=True,
+    help="A standard segment.",
+)
+@click.option(
+    "big_segments",
+    "--big-segment",
+    metavar="KEY[:KIND]",
+    type=_option_type(_parse_segment),
+    multiple=True,
+    help="A big segment.",
+)
+@click.option(
+    "--rate-limit",
+    metavar="N/SECONDS",
+    type=_option_type(RateLimit.parse),
+    help="Such as 10/10: ten requests in 10 seconds.",
+)
+@click.option("--read-only", is_flag=True, help="The token may not change anything.")
+@click.option("--require-approval", is_flag=True, help="Patches need an approval.")
+@click.option(
+    "faults",
+    "--fault",
+    metavar="SPEC",
+    type=_option_type(Fault.parse),
+    multiple=True,
+    help=(
+        "KIND[:key=value,...], such as status:status=503,times=2,method=PATCH. "
+        f"Kinds: {', '.join(FAULT_KINDS)}. Keys: method, after, seconds, status, times, body, "
+        "headers.NAME."
+    ),
+)
+def main(  # noqa: PLR0913 - one parameter an option
+    *,
+    host: str,
+    port: int,
+    project: str,
+    environment: str,
+    token: str,
+    segments: tuple[tuple[str, str], ...],
+    big_segments: tuple[tuple[str, str], ...],
+    rate_limit: RateLimit | None,
+    read_only: bool,
+    require_approval: bool,
+    faults: tuple[Fault, ...],
+) -> None:
+    """Run a stand-in for LaunchDarkly's segments API, to rehearse against.
+
+    Nothing is kept when it stops. Every request is a line on stderr.
+    """
+    log = RequestLog(keep_bodies=_KEPT_BODIES, on_exchange=_echo_exchange)
+    sandbox = Sandbox(project, environment, token, log=log)
+    try:
+        for key, context_kind in segments:
+            sandbox.add_segment(key, context_kind=context_kind)
+        for key, context_kind in big_segments:
+            sandbox.add_segment(key, context_kind=context_kind, unbounded=True)
+    except ApiError as error:
+        raise click.UsageError(error.message) from error
+    sandbox.rate_limit = rate_limit
+    sandbox.read_only = read_only
+    sandbox.approval_required = require_approval
+    sandbox.faults.extend(faults)
+    _serve_until_signal(sandbox, host, port)
+
+
+def _serve_until_signal(sandbox: Sandbox, host: str, port: int) -> None:
+    stopped = threading.Event()
+    try:
+        with sandbox.serve(host, port):
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda *_: stopped.set())
+            place = f"project {sandbox.project_key}, environment {sandbox.environment_key}"
+            # click.echo flushes.
+            click.echo(f"Sandbox ready at {sandbox.url} ({place}, token {sandbox.token})")
+            stopped.wait()
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host} port {port}: {error}") from error
+
+
+def _echo_exchange(exchange: Exchange) -> None:
+    click.echo(f"{exchange.method} {exchange.path} {exchange.status or DROPPED}", err=True)

@@ -1,0 +1,60 @@
+"""The rate limit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a rate limit says to one request; `retry_after_seconds` is set when it is refused."""
+
+    remaining: int
+    reset_epoch_ms: int
+    retry_after_seconds: int | None
+
+    def headers(self) -> dict[str, str]:
+        """Give the headers that tell the client."""
+        # https://launchdarkly.com/docs/api#rate-limiting
+        headers = {
+            "X-Ratelimit-Route-Remaining": str(self.remaining),
+            "X-Ratelimit-Global-Remaining": str(self.remaining),
+            "X-Ratelimit-Reset": str(self.reset_epoch_ms),
+        }
+        if self.retry_after_seconds is not None:
+            headers["Retry-After"] = str(self.retry_after_seconds)
+        return headers
+
+
+class RateLimit:
+    """So many requests a window; a window starts with the first request after the former's end."""
+
+    def __init__(self, requests: int, window_seconds: float) -> None:
+        if requests < 1 or window_seconds <= 0:
+            raise ValueError("a rate limit needs at least one request and a time above zero")
+        self.requests = requests
+        self.window_seconds = window_seconds
+        self._window_end = -math.inf
+        self._used = 0
+
+    @classmethod
+    def parse(cls, text: str) -> RateLimit:
+        """Read `REQUESTS/SECONDS`, such as `10/10`."""
+        requests, slash, seconds = text.partition("/")
+        if not slash:
+            raise ValueError("a rate limit reads REQUESTS/SECONDS, such as 10/10")
+        return cls(int(requests), float(seconds))
+
+    def admit(self, now: float) -> Quota:
+        """Count a request at an epoch time in seconds."""
+        if now >= self._window_end:
+            self._window_end = now + self.window_seconds
+            self._used = 0
+        self._used += 1
+        is_over = self._used > self.requests
+        return Quota(
+            remaining=max(0, self.requests - self._used),
+            reset_epoch_ms=math.ceil(self._window_end * 1_000),
+            retry_after_seconds=math.ceil(self._window_end - now) if is_over else None,
+        )

@@ -1,0 +1,115 @@
+"""A segment's state and its JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from .imports import Import
+
+Side: TypeAlias = Literal["included", "excluded"]
+# A dict without values is a set that keeps its order.
+Keys: TypeAlias = dict[str, None]
+
+USER_KIND = "user"
+
+
+@dataclass(slots=True)
+class Targets:
+    """The individual targets of one context kind."""
+
+    included: Keys = field(default_factory=dict)
+    excluded: Keys = field(default_factory=dict)
+
+    def side(self, side: Side) -> Keys:
+        """Give the included or the excluded keys, to read or to change."""
+        return self.included if side == "included" else self.excluded
+
+
+@dataclass(slots=True)
+class Segment:
+    """One segment; a big one (`unbounded`) has targets of `context_kind` only."""
+
+    key: str
+    name: str
+    created_ms: int
+    modified_ms: int
+    context_kind: str = USER_KIND
+    unbounded: bool = False
+    description: str | None = None
+    external: str | None = None
+    tags: list[str] = field(default_factory=list)
+    version: int = 1
+    targets: dict[str, Targets] = field(default_factory=dict)
+    imports: dict[str, Import] = field(default_factory=dict)
+
+    @property
+    def import_in_progress(self) -> bool:
+        """Say whether an import has neither completed nor stopped."""
+        return any(one.is_in_progress for one in self.imports.values())
+
+    def keys(self, side: Side, context_kind: str) -> Keys:
+        """Give the keys of a kind, to read only: a kind without targets has a dict of its own."""
+        targets = self.targets.get(context_kind)
+        return targets.side(side) if targets else {}
+
+    def touch(self, now_ms: int) -> None:
+        """Count a change."""
+        self.version += 1
+        self.modified_ms = now_ms
+
+    def document(self, path: str) -> dict[str, object]:
+        """Give the API's `UserSegment`."""
+        document: dict[str, object] = {
+            "key": self.key,
+            "name": self.name,
+            "tags": list(self.tags),
+            "creationDate": self.created_ms,
+            "lastModifiedDate": self.modified_ms,
+            "rules": [],
+            "version": self.version,
+            "deleted": False,
+            "generation": 1,
+            "unbounded": self.unbounded,
+            "_links": {"self": {"href": path, "type": "application/json"}},
+        }
+        document |= self._big_fields() if self.unbounded else self._standard_fields()
+        if self.description is not None:
+            document["description"] = self.description
+        if self.external is not None:
+            document["_external"] = self.external
+        return document
+
+    def _standard_fields(self) -> dict[str, object]:
+        others = [(kind, one) for kind, one in self.targets.items() if kind != USER_KIND]
+        return {
+            "included": list(self.keys("included", USER_KIND)),
+            "excluded": list(self.keys("excluded", USER_KIND)),
+            "includedContexts": [
+                {"contextKind": kind, "values": list(one.included)} for kind, one in others
+            ],
+            "excludedContexts": [
+                {"contextKind": kind, "values": list(one.excluded)}
+                for kind, one in others
+                if one.excluded
+            ],
+        }
+
+    def _big_fields(self) -> dict[str, object]:
+        return {
+            "included": [],
+            "excluded": [],
+            "includedContexts": [],
+            "excludedContexts": [],
+            "unboundedContextKind": self.context_kind,
+            "_unboundedMetadata": {
+                "segmentId": self.key,
+                "version": self.version,
+                "includedCount": len(self.keys("included", self.context_kind)),
+                "excludedCount": len(self.keys("excluded", self.context_kind)),
+                "lastModified": self.modified_ms,
+                "deleted": False,
+            },
+            "_importInProgress": self.import_in_progress,
+        }
