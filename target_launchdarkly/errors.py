@@ -1,0 +1,47 @@
+"""Errors a person can act on: each message names the cause and the remedy, never a context key."""
+
+from __future__ import annotations
+
+
+class TargetError(Exception):
+    """A failure told in one line, without a traceback, that ends the run with exit code 1."""
+
+
+class SettingsError(TargetError):
+    """One or more settings cannot be used.
+
+    Args:
+        problems: One sentence a setting, each beginning with the setting's name.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class InputError(TargetError):
+    """A line of the input is no Singer message that can be used."""
+
+
+class StreamError(InputError):
+    """A stream's SCHEMA does not fit its settings."""
+
+
+class InvalidRecordError(InputError):
+    """A record says no membership: its key, its flag or its shape is wrong."""
+
+
+class LaunchDarklyError(TargetError):
+    """LaunchDarkly refused a request, or did not answer within `max_retry_seconds`."""
+
+
+class IncompleteSnapshotError(TargetError):
+    """A snapshot may not remove anybody: it is not proven complete, or would remove too many."""
+
+
+class RefusedError(LaunchDarklyError):
+    """LaunchDarkly understood a request and refused it (400): the same again is refused again."""
+
+
+class SegmentError(TargetError):
+    """A segment cannot be synced as the settings ask."""

@@ -1,0 +1,93 @@
+"""Changes become semantic patch bodies. Pure: no I/O, no state."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+#: Target operations that LaunchDarkly takes in one request.
+#: https://launchdarkly.com/docs/api/segments/patch-segment
+MAX_OPERATIONS = 1_500
+
+REMOVE_INCLUDED = "removeIncludedTargets"
+REMOVE_EXCLUDED = "removeExcludedTargets"
+ADD_INCLUDED = "addIncludedTargets"
+ADD_EXCLUDED = "addExcludedTargets"
+
+#: Removals come first, because no key may stand in both lists on the way.
+INSTRUCTION_ORDER = (REMOVE_INCLUDED, REMOVE_EXCLUDED, ADD_INCLUDED, ADD_EXCLUDED)
+
+
+class Change(NamedTuple):
+    """What one context key needs. Each of its instructions is one operation."""
+
+    context_kind: str
+    context_key: str
+    #: Instruction kinds, e.g. `("removeExcludedTargets", "addIncludedTargets")`.
+    instructions: tuple[str, ...]
+
+
+class Instruction(TypedDict):
+    """One instruction of a semantic patch, as LaunchDarkly reads it."""
+
+    kind: str
+    contextKind: str
+    values: list[str]
+
+
+class _PatchComment(TypedDict, total=False):
+    comment: str
+
+
+class SemanticPatch(_PatchComment):
+    """The body of a PATCH request."""
+
+    environmentKey: str
+    instructions: list[Instruction]
+
+
+def chunks(changes: Iterable[Change], limit: int) -> Iterator[list[Change]]:
+    """Cut changes into requests of at most `limit` operations, in order.
+
+    The operations of one key stay together, so that no request leaves it half changed.
+    A key that needs more than `limit` operations goes alone.
+    """
+    chunk: list[Change] = []
+    operations = 0
+    for change in changes:
+        if chunk and operations + len(change.instructions) > limit:
+            yield chunk
+            chunk, operations = [], 0
+        chunk.append(change)
+        operations += len(change.instructions)
+    if chunk:
+        yield chunk
+
+
+def semantic_patch(
+    changes: Iterable[Change], *, environment_key: str, comment: str | None = None
+) -> SemanticPatch:
+    """Return the body of the patch that makes `changes`, keys in the order they came."""
+    operations = [
+        (INSTRUCTION_ORDER.index(kind), change.context_kind, change.context_key)
+        for change in changes
+        for kind in change.instructions
+    ]
+    operations.sort(key=lambda operation: operation[:2])
+    body: SemanticPatch = {
+        "environmentKey": environment_key,
+        "instructions": [
+            {
+                "kind": INSTRUCTION_ORDER[order],
+                "contextKind": context_kind,
+                "values": [key for *_, key in group],
+            }
+            for (order, context_kind), group in groupby(operations, lambda each: each[:2])
+        ],
+    }
+    if comment:
+        body["comment"] = comment
+    return body

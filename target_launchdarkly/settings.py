@@ -1,0 +1,443 @@
+"""The settings: their JSON Schema, and typed, checked settings per stream."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from target_launchdarkly.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+#: https://launchdarkly.com/docs/home/account/instances
+INSTANCES: Mapping[str, str] = {
+    "us": "https://app.launchdarkly.com",
+    "eu": "https://app.eu.launchdarkly.com",
+    "federal": "https://app.launchdarkly.us",
+}
+
+#: LaunchDarkly's rule for project, environment and segment keys.
+KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+KEY_RULE = "letters, digits, '.', '_' and '-', beginning with a letter or digit"
+#: https://launchdarkly.com/docs/home/flags/context-kinds
+CONTEXT_KIND_PATTERN = r"^(?!(kind|multi)$)[A-Za-z0-9._-]+$"
+CONTEXT_KIND_RULE = "letters, digits, '.', '_' and '-', and not 'kind' or 'multi'"
+
+
+def _text(title: str, description: str, **more: Any) -> dict[str, Any]:
+    return {"type": "string", "title": title, "description": description, "minLength": 1} | more
+
+
+def _choice(title: str, default: str, values: Iterable[str], description: str) -> dict[str, Any]:
+    return _text(title, description, default=default, enum=list(values))
+
+
+#: The settings of this target in the order in which people need them. The SDK adds its own.
+PROPERTIES: dict[str, dict[str, Any]] = {
+    "access_token": _text(
+        "Access token",
+        "API access token with the Writer role, or with a custom role that allows `updateIncluded` "
+        "and `updateExcluded` on the segments. Made in LaunchDarkly under Account settings > "
+        "Authorization. SDK keys (`sdk-…`), mobile keys (`mob-…`) and client-side IDs cannot use "
+        "the REST API.",
+        secret=True,
+        writeOnly=True,
+    ),
+    "api_instance": _choice(
+        "API instance",
+        "us",
+        INSTANCES,
+        "The LaunchDarkly instance of your account: `us` (app.launchdarkly.com), `eu` "
+        "(app.eu.launchdarkly.com) or `federal` (app.launchdarkly.us).",
+    ),
+    "api_url": _text(
+        "API URL",
+        "Base URL in place of an instance, for the sandbox or a proxy. Plain http is accepted for "
+        "a loopback host only.",
+    ),
+    "project_key": _text("Project key", "Key of the LaunchDarkly project.", pattern=KEY_PATTERN),
+    "environment_key": _text(
+        "Environment key",
+        "Key of the environment whose segments are synced, e.g. `production`.",
+        pattern=KEY_PATTERN,
+    ),
+    "segment_key": _text(
+        "Segment key",
+        "Key of the segment of every stream that names none of its own.",
+        pattern=KEY_PATTERN,
+    ),
+    "context_kind": _text(
+        "Context kind",
+        "Context kind of the context keys, as your LaunchDarkly SDKs send it.",
+        default="user",
+        pattern=CONTEXT_KIND_PATTERN,
+    ),
+    "audience_sync_mode": _choice(
+        "Audience sync mode",
+        "add",
+        ("add", "remove", "mirror"),
+        "`add` includes members, `remove` un-includes contexts whose flag is false or which have "
+        "no flag, `mirror` does both, as each record's flag says.",
+    ),
+    "context_key_field": _text(
+        "Context key field", "Record property with the context key.", default="context_key"
+    ),
+    "membership_field": _text(
+        "Membership field", "Record property with the membership flag.", default="is_member"
+    ),
+    "segment_key_field": _text(
+        "Segment key field",
+        "Record property that names the segment, so that one stream feeds many segments.",
+    ),
+    "streams": {
+        "type": "object",
+        "title": "Streams",
+        "description": "Settings of single streams: an object of stream name to any of "
+        "`segment_key`, `context_kind`, `audience_sync_mode`, `context_key_field`, "
+        "`membership_field`, `segment_key_field`, `mirror_source` and `audience_size_field`.",
+    },
+    "mirror_source": _choice(
+        "Mirror source",
+        "changes",
+        ("changes", "snapshot"),
+        "For `mirror`. `changes`: each record's flag says who joins and who leaves. `snapshot`: "
+        "the stream lists the whole audience, and members it does not list leave once it is "
+        "proven complete.",
+    ),
+    "audience_size_field": _text(
+        "Audience size field",
+        "Record property with the audience's total row count, which proves a snapshot complete. In "
+        "the model: `count(*) over () as audience_size`.",
+    ),
+    "trust_end_of_input": {
+        "type": "boolean",
+        "default": False,
+        "title": "Trust end of input",
+        "description": "Take the end of input as proof that a snapshot is complete. A tap that "
+        "dies half-way ends its output just so, and then members are removed who should stay.",
+    },
+    "max_removal_percent": {
+        "type": "number",
+        "default": 50,
+        "minimum": 0,
+        "maximum": 100,
+        "title": "Max removal percent",
+        "description": "A snapshot that would remove more of a segment's members than this removes "
+        "nobody, and the run fails.",
+    },
+    "removal_action": _choice(
+        "Removal action",
+        "remove",
+        ("remove", "exclude"),
+        "What happens to a context that leaves: `remove` takes it off the included targets, "
+        "`exclude` also adds it to the excluded targets, so that no rule of the segment includes "
+        "it.",
+    ),
+    "excluded_key_action": _choice(
+        "Excluded key action",
+        "skip",
+        ("skip", "include", "fail"),
+        "What happens to a member that stands in the segment's excluded targets: `skip` leaves it "
+        "out with a warning, `include` lifts the exclusion, `fail` ends the run.",
+    ),
+    "invalid_record_action": _choice(
+        "Invalid record action",
+        "fail",
+        ("fail", "skip"),
+        "What happens to a record whose key or flag cannot be used or which its schema rejects: "
+        "`fail` ends the run, `skip` leaves it out and counts it.",
+    ),
+    "comment": _text("Comment", "Comment of every patch, shown in LaunchDarkly's change history."),
+    "dry_run": {
+        "type": "boolean",
+        "default": False,
+        "title": "Dry run",
+        "description": "Read and plan, send no change, write no STATE.",
+    },
+    "batch_size_rows": {
+        "type": "integer",
+        "default": 1500,
+        "minimum": 1,
+        "maximum": 1500,
+        "title": "Batch size rows",
+        "description": "Target operations per request. LaunchDarkly takes 1,500 at most.",
+    },
+    "request_timeout": {
+        "type": "number",
+        "default": 60,
+        "exclusiveMinimum": 0,
+        "title": "Request timeout",
+        "description": "Seconds to wait for an answer before the request is sent again.",
+    },
+    "max_retry_seconds": {
+        "type": "number",
+        "default": 600,
+        "minimum": 0,
+        "title": "Max retry seconds",
+        "description": "How many seconds one request is retried before the run fails.",
+    },
+}
+
+REQUIRED = ("access_token", "project_key", "environment_key")
+
+#: What `--about` shows and the SDK's validator checks.
+CONFIG_JSONSCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": PROPERTIES,
+    "required": list(REQUIRED),
+}
+
+#: Settings of the SDK that many projects carry along and that change nothing here.
+WITHOUT_EFFECT = frozenset({"add_record_metadata", "load_method"})
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """How one stream is synced."""
+
+    segment_key: str | None
+    segment_key_field: str | None
+    context_kind: str
+    audience_sync_mode: Any
+    mirror_source: Any
+    audience_size_field: str | None
+    context_key_field: str
+    membership_field: str
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether the stream lists the whole audience."""
+        return bool(self.audience_sync_mode == "mirror" and self.mirror_source == "snapshot")
+
+    def with_own(self, own: Mapping[str, Any]) -> StreamSettings:
+        """Return these settings with a stream's own in their place."""
+        changes = {name: value for name, value in own.items() if value is not None}
+        # A stream that names its segment one way does not want the other way of all streams.
+        if "segment_key" in changes:
+            changes.setdefault("segment_key_field", None)
+        elif "segment_key_field" in changes:
+            changes["segment_key"] = None
+        return replace(self, **changes)
+
+
+#: What `streams` may hold for a stream.
+STREAM_NAMES = tuple(StreamSettings.__dataclass_fields__)
+PROPERTIES["streams"]["additionalProperties"] = {
+    "type": "object",
+    "properties": {
+        name: {key: value for key, value in PROPERTIES[name].items() if key != "default"}
+        for name in STREAM_NAMES
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, checked."""
+
+    access_token: str = field(repr=False)
+    api_url: str
+    project_key: str
+    environment_key: str
+    #: For every stream that has no settings of its own.
+    stream: StreamSettings
+    #: Those of streams that have settings of their own, by stream name.
+    streams: Mapping[str, StreamSettings]
+    trust_end_of_input: bool
+    max_removal_percent: float
+    removal_action: Any
+    excluded_key_action: Any
+    invalid_record_action: Any
+    comment: str | None
+    dry_run: bool
+    batch_size_rows: int
+    request_timeout: float
+    max_retry_seconds: float
+
+    def for_stream(self, stream_name: str) -> StreamSettings:
+        """Return the settings of one stream."""
+        return self.streams.get(stream_name, self.stream)
+
+    @property
+    def expects_snapshot(self) -> bool:
+        """Whether any stream, named or not, would be a snapshot."""
+        return any(each.is_snapshot for each in (self.stream, *self.streams.values()))
+
+
+def read(config: Mapping[str, Any]) -> Settings:
+    """Return the typed settings of a config that the JSON Schema accepts, defaults filled in.
+
+    Raises:
+        SettingsError: Settings contradict each other; all problems at once.
+    """
+    problems = list(_contradictions(config))
+    if problems:
+        raise SettingsError(problems)
+    plain: dict[str, Any] = {
+        name: config.get(name)
+        for name in Settings.__dataclass_fields__
+        if name not in {"api_url", "stream", "streams"}
+    }
+    stream = _for_all(config)
+    return Settings(
+        api_url=(config.get("api_url") or INSTANCES[config["api_instance"]]).rstrip("/"),
+        stream=stream,
+        streams={name: stream.with_own(own) for name, own in _own(config).items()},
+        **plain,
+    )
+
+
+def _for_all(config: Mapping[str, Any]) -> StreamSettings:
+    values: dict[str, Any] = {name: config.get(name) for name in STREAM_NAMES}
+    return StreamSettings(**values)
+
+
+def _own(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return dict(config.get("streams") or {})
+
+
+def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
+    yield from _token_problems(config["access_token"])
+    yield from _url_problems(config.get("api_url"))
+    two_operations = (
+        config["removal_action"] == "exclude" or config["excluded_key_action"] == "include"
+    )
+    if two_operations and config["batch_size_rows"] == 1:
+        yield (
+            "batch_size_rows: must be at least 2 with removal_action 'exclude' or "
+            "excluded_key_action 'include', which take two operations a key."
+        )
+    yield from _stream_problems(config)
+
+
+def _token_problems(access_token: str) -> Iterator[str]:
+    if access_token.startswith(("sdk-", "mob-")):
+        yield (
+            "access_token: this is an SDK or mobile key, which cannot use the REST API. Make an "
+            "API access token in LaunchDarkly under Account settings > Authorization."
+        )
+    elif not re.fullmatch(r"[!-~]+", access_token):
+        yield "access_token: holds a blank or another character that no token has. Copy it again."
+
+
+def _stream_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    default = _for_all(config)
+    yield from _field_problems("", default)
+    named = {name: default.with_own(own) for name, own in _own(config).items()}
+    for name, stream in named.items():
+        yield from _field_problems(f"streams.{name}.", stream)
+    yield from _mixed_segments(named)
+    ways = (default, *named.values())
+    if not any(stream.segment_key or stream.segment_key_field for stream in ways):
+        yield (
+            "segment_key: is missing. Name the segment of the streams, or set segment_key_field "
+            "to the record property that names it."
+        )
+
+
+def _mixed_segments(named: Mapping[str, StreamSettings]) -> Iterator[str]:
+    first: dict[str, str] = {}
+    for name, stream in named.items():
+        if stream.segment_key is None or stream.segment_key_field:
+            continue
+        other = first.setdefault(stream.segment_key, name)
+        if named[other].is_snapshot != stream.is_snapshot:
+            yield (
+                f"streams: '{other}' and '{name}' both feed segment '{stream.segment_key}', but "
+                "only one of them is a snapshot, which would remove what the other adds. Give "
+                "them the same audience_sync_mode and mirror_source, or a segment each."
+            )
+
+
+def _field_problems(prefix: str, stream: StreamSettings) -> Iterator[str]:
+    names = ("context_key_field", "membership_field", "segment_key_field", "audience_size_field")
+    seen: dict[str, str] = {}
+    for name in names:
+        column = getattr(stream, name)
+        if column in seen:
+            yield f"{prefix}{name}: names the same record property as {seen[column]}."
+        elif column is not None:
+            seen[column] = name
+
+
+def _url_problems(api_url: str | None) -> Iterator[str]:
+    if api_url is None:
+        return
+    try:
+        url = urlsplit(api_url)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        yield "api_url: is no URL. Give one like 'https://app.launchdarkly.com'."
+        return
+    if url.scheme not in {"http", "https"} or not host:
+        yield "api_url: is no http(s) URL. Give one like 'https://app.launchdarkly.com'."
+    elif url.username or url.password or url.query or url.fragment:
+        yield "api_url: must hold no user, password, query or fragment."
+    elif url.scheme == "http" and not _is_loopback(host):
+        yield (
+            "api_url: plain http would send the token unencrypted. Use https; http is for a "
+            "loopback host such as 127.0.0.1 only."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def unknown_names(config: Mapping[str, Any], known: Iterable[str]) -> Iterator[str]:
+    """Yield a problem for every setting that nobody reads: a typo must not switch a guard off."""
+    yield from _unknown("", config, {*known, *WITHOUT_EFFECT})
+    streams = config.get("streams")
+    for stream_name, own in streams.items() if isinstance(streams, dict) else ():
+        if isinstance(own, dict):
+            yield from _unknown(f"streams.{stream_name}.", own, STREAM_NAMES)
+
+
+def _unknown(prefix: str, names: Iterable[str], known: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        if name in known:
+            continue
+        similar = difflib.get_close_matches(name, sorted(known), n=1)
+        hint = f"Did you mean '{similar[0]}'?" if similar else "`--about` lists all settings."
+        yield f"{prefix}{name}: there is no such setting here. {hint}"
+
+
+def explain(path: Iterable[Any], rule: str, expected: Any) -> str:
+    """Return the problem that a JSON Schema rule found, never quoting the value.
+
+    Args:
+        path: Where, e.g. `["batch_size_rows"]`.
+        rule: The keyword that failed, e.g. `maximum`.
+        expected: The keyword's value, e.g. `1500`.
+    """
+    name = ".".join(map(str, path))
+    if rule == "pattern":
+        told = CONTEXT_KIND_RULE if expected == CONTEXT_KIND_PATTERN else KEY_RULE
+        return f"{name}: may hold {told} only."
+    wordings = {
+        "type": "must be {}",
+        "enum": "must be one of {}",
+        "minLength": "must not be empty",
+        "minimum": "must be at least {}",
+        "exclusiveMinimum": "must be more than {}",
+        "maximum": "must be at most {}",
+    }
+    shown = ", ".join(map(str, expected)) if isinstance(expected, list) else expected
+    return f"{name}: {wordings.get(rule, f'breaks the rule {rule}').format(shown)}."
+
+
+def missing(name: str, env_prefix: str) -> str:
+    """Return the problem of a required setting that is not there."""
+    purpose = PROPERTIES[name]["description"].split(". ")[0].rstrip(".")
+    return (
+        f"{name}: is required ({purpose}). Set it in the config, or set {env_prefix}{name.upper()} "
+        "and give --config ENV."
+    )

@@ -1,0 +1,372 @@
+"""The target: wires the parts, owns the end of input and signals."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
+from singer_sdk.helpers._classproperty import classproperty
+from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
+from singer_sdk.plugin_base import JSONSchemaValidator
+from singer_sdk.singerlib.json import serialize_json
+
+from target_launchdarkly import batches, settings
+from target_launchdarkly.audiences import ChangePolicy
+from target_launchdarkly.client import Client, Clock, Connection
+from target_launchdarkly.errors import SettingsError, TargetError
+from target_launchdarkly.reader import MessageReader
+from target_launchdarkly.segments import Segments
+from target_launchdarkly.sinks import AudienceSink, AudienceTarget
+from target_launchdarkly.snapshots import Snapshots
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import FrameType
+
+    import click
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+    from singer_sdk.plugin_base import _ConfigInput
+    from singer_sdk.sinks import Sink
+
+    from target_launchdarkly.segments import Segment, Tally
+    from target_launchdarkly.settings import Settings
+
+TRUTH = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(
+    ("false", "0", "no", "off"), False
+)
+#: How much of an SDK error's text is told; some quote whole schemas.
+MAX_SDK_MESSAGE = 300
+
+
+class TargetLaunchDarkly(AudienceTarget):
+    """Keeps LaunchDarkly segments in step with audiences in a warehouse."""
+
+    name = "target-launchdarkly"
+    package_name = "target-launchdarkly"
+    config_jsonschema: ClassVar[dict[str, Any]] = settings.CONFIG_JSONSCHEMA
+    default_sink_class = AudienceSink
+    message_reader_class = MessageReader
+    message_reader: MessageReader
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+        PluginCapabilities.BATCH,
+        TargetCapabilities.VALIDATE_RECORDS,
+    ]
+
+    _has_ended = False
+    #: Time as the run sees it; tests put their own in its place.
+    clock: ClassVar[Clock] = Clock()
+
+    # Settings
+
+    @classmethod
+    @override
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        super().append_builtin_config(config_jsonschema)
+        for name in settings.WITHOUT_EFFECT:
+            config_jsonschema["properties"].pop(name, None)
+
+    @classproperty
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
+        """Read the environment; what does not parse stays text, for the validator to name."""
+        cls.append_builtin_config(cls.config_jsonschema)
+        properties = cls.config_jsonschema["properties"]
+        # As text, because the SDK's own conversion ends in a traceback or turns "ja" into False.
+        as_text = {"properties": {name: {"type": ["string"]} for name in properties}}
+        found = parse_environment_config(as_text, cls._env_var_prefix)
+        return {name: _from_text(text, properties[name]) for name, text in found.items()}
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Collect every problem, each beginning with its setting's name."""
+        for name in [name for name, value in self._config.items() if value is None]:
+            del self._config[name]
+        problems = self._setting_problems()
+        if problems and raise_errors:
+            raise ConfigValidationError("The settings cannot be used.", errors=problems)
+        return problems
+
+    def _setting_problems(self) -> list[str]:
+        self.append_builtin_config(self.config_jsonschema)
+        known = self.config_jsonschema["properties"]
+        problems = list(settings.unknown_names(self._config, known))
+        for error in JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config):
+            if error.validator == "required":
+                continue
+            problems.append(settings.explain(error.path, error.validator, error.validator_value))
+        problems += [
+            settings.missing(name, self._env_var_prefix)
+            for name in settings.REQUIRED
+            if name not in self._config
+        ]
+        if not problems:
+            try:
+                settings.read(self._config)
+            except SettingsError as error:
+                problems = error.problems
+        return problems
+
+    @cached_property
+    def settings(self) -> Settings:  # type: ignore[override]
+        """The checked settings."""
+        return settings.read(self._config)
+
+    @cached_property
+    def segments(self) -> Segments:  # type: ignore[override]
+        """The segments of this run."""
+        policy = ChangePolicy(
+            chunk_size=self.settings.batch_size_rows,
+            removal_action=self.settings.removal_action,
+            excluded_key_action=self.settings.excluded_key_action,
+            comment=self.settings.comment,
+            dry_run=self.settings.dry_run,
+            max_removal_percent=self.settings.max_removal_percent,
+        )
+        return Segments(self.client, policy)
+
+    @cached_property
+    def snapshots(self) -> Snapshots:  # type: ignore[override]
+        """The snapshot streams of this run."""
+        return Snapshots(self.settings, self.clock.now)
+
+    @cached_property
+    def client(self) -> Client:
+        """The one client of this run."""
+        connection = Connection(
+            api_url=self.settings.api_url,
+            project_key=self.settings.project_key,
+            environment_key=self.settings.environment_key,
+            user_agent=f"{self.name}/{self.plugin_version}",
+            request_timeout_seconds=self.settings.request_timeout,
+            max_retry_seconds=self.settings.max_retry_seconds,
+        )
+        return Client(connection, self.settings.access_token, clock=self.clock)
+
+    # Messages
+
+    @override
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        super()._process_schema_message(message_dict)
+        if message_dict.get("bookmark_properties"):
+            for stream_name in self._aliases(message_dict):
+                self.snapshots.note_incremental(stream_name)
+
+    @override
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        self.snapshots.note_records(self._aliases(message_dict), message_dict.get("version"))
+        super()._process_record_message(message_dict)
+
+    @override
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        """Take it as a sign that a snapshot came whole; it changes nothing by itself."""
+        version = message_dict["version"]
+        self.snapshots.note_activate_version(self._aliases(message_dict), version)
+
+    @override
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+        """Read the files record by record, so that all rules hold as for RECORD messages."""
+        for record in batches.records(message_dict, self.config.get("batch_config")):
+            self._process_record_message(
+                {
+                    "type": "RECORD",
+                    "stream": message_dict["stream"],
+                    "record": record,
+                    "version": message_dict.get("version"),
+                }
+            )
+
+    def _aliases(self, message_dict: dict[str, Any]) -> list[str]:
+        """Return the streams that a tap's stream becomes by the stream maps."""
+        stream_maps = self.mapper.stream_maps.get(message_dict["stream"], ())
+        return [stream_map.stream_alias for stream_map in stream_maps]
+
+    # Drains and STATE
+
+    @override
+    def _drain_all(self, sink_list: Iterable[Sink], parallelism: int) -> None:
+        """Send everything, because a drain of all sinks may be followed by STATE.
+
+        One sink after the other: sinks only hand over to segments, which no two threads may do
+        for the same one.
+        """
+        super()._drain_all(sink_list, 1)
+        self.segments.flush()
+
+    @override
+    def process_endofpipe(self) -> None:
+        """Make the snapshots' removals when everything else is acknowledged, and STATE last."""
+        self._drain_all([*self._sinks_to_clear, *self._sinks_active.values()], 1)
+        if self.snapshots.are_expected:
+            self.snapshots.plan_removals()
+            self.segments.flush()
+        self._has_ended = True
+        super().process_endofpipe()
+        self._log_summary(logging.INFO)
+
+    @override
+    def _write_state_message(self, state: dict[str, Any]) -> None:
+        if self.settings.dry_run:
+            self.logger.info("Dry run: STATE is not written.")
+            return
+        if self.snapshots.are_expected and not self._has_ended:
+            # Resumed from here, the tap would send the rest only, which is no snapshot.
+            return
+        # Not the standard library's, which cannot write the decimals that the reader makes.
+        sys.stdout.write(f"{serialize_json(state)}\n")
+        sys.stdout.flush()
+
+    def _log_summary(self, level: int) -> None:
+        for line in self.summary():
+            self.logger.log(level, "%s", line)
+
+    def summary(self) -> list[str]:
+        """Return a line a segment: what became of its records, and the requests it took."""
+        return [self._summarise(segment) for segment in self.segments]
+
+    def _summarise(self, segment: Segment) -> str:
+        tally = segment.tally
+        would = "would be " if self.settings.dry_run else ""
+        counts = [f"{tally.added:,} {would}added", f"{tally.removed:,} {would}removed"]
+        if self.settings.removal_action == "exclude":
+            counts.append(f"{tally.excluded:,} {would}excluded")
+        counts.append(f"{tally.already_in_place:,} already in place")
+        counts.append(f"{tally.skipped:,} skipped{_reasons(tally)}")
+        requests = self.client.requests_of(segment.key)
+        methods = ", ".join(f"{count:,} {method}" for method, count in sorted(requests.items()))
+        return (
+            f"Segment '{segment.key}': {tally.records:,} records: {', '.join(counts)}; "
+            f"{sum(requests.values()):,} requests{f' ({methods})' if methods else ''}."
+        )
+
+    # Command line
+
+    @override
+    def _setup_signal_handlers(self) -> None:
+        """Leave the signals alone here: `invoke` sets them, and only for the command."""
+
+    @classmethod
+    @override
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, ValueError, TypeError) as error:
+            # No traceback: its last line may quote the config, which holds the token.
+            cls.logger.error("The config cannot be read: %s", _why(error))  # noqa: TRY400
+            ctx.exit(1)
+
+    @classmethod
+    @override
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: IO[str] | None = None,
+    ) -> None:
+        """Run the target as the command does: failures are one ERROR line and exit code 1."""
+        if about:
+            cls.print_about(about_format)
+            return
+        cls.print_version(print_fn=cls.logger.info)
+        target = cls(
+            config=config.config if config else {},
+            parse_env_config=bool(config and config.parse_env),
+        )
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, target._handle_termination)
+        try:
+            target.listen(file_input)
+        except (TargetError, SingerSDKError) as error:
+            target.fail(error)
+
+    def fail(self, error: TargetError | SingerSDKError) -> NoReturn:
+        """Say what failed and what was done before, and exit with code 1."""
+        cause = str(error)
+        if isinstance(error, SingerSDKError):
+            first_sentence = " ".join(cause.split())[:MAX_SDK_MESSAGE]
+            cause = f"Line {self.message_reader.line_number}: {first_sentence}"
+        self.logger.error("%s %s", cause, self._done_so_far())
+        sys.exit(1)
+
+    def _done_so_far(self) -> str:
+        done = [
+            f"segment '{segment.key}' {segment.tally.added:,} added, "
+            f"{segment.tally.removed:,} removed"
+            for segment in self.segments
+            if segment.tally.changed and not self.settings.dry_run
+        ]
+        return (
+            f"Applied before that: {'; '.join(done) or 'nothing'}. No STATE was written for what "
+            "was not applied; a rerun is safe."
+        )
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> NoReturn:
+        """Stop at once. The SDK's handler would drain again what is being drained, and write STATE.
+
+        https://github.com/meltano/sdk/issues/3775
+        """
+        # A handler may interrupt a log line that is half written; that must not end in an error.
+        logging.raiseExceptions = False
+        self.logger.error(
+            "Stopped by %s. Nothing more is sent. %s",
+            signal.Signals(signum).name,
+            self._done_so_far(),
+        )
+        # Not sys.exit: an exception could be caught on its way, and would wait for other threads.
+        os._exit(128 + signum)
+
+
+def _reasons(tally: Tally) -> str:
+    """Return why records were skipped, e.g. ` (2 invalid, 1 excluded by hand)`."""
+    reasons = {
+        "not for this mode": tally.not_acted_on,
+        "invalid": tally.invalid,
+        "excluded by hand": tally.excluded_by_hand,
+    }
+    told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
+    return f" ({told})" if told else ""
+
+
+def _from_text(text: str, schema: Mapping[str, Any]) -> Any:
+    """Return an environment variable's value as its setting's type, or as it is."""
+    types = schema.get("type", [])
+    try:
+        if "boolean" in types:
+            return TRUTH[text.strip().lower()]
+        if "integer" in types:
+            return int(text)
+        if "number" in types:
+            return float(text)
+        if "object" in types or "array" in types:
+            return json.loads(text)
+    except (KeyError, ValueError):
+        pass
+    return text
+
+
+def _why(error: Exception) -> str:
+    """Return what is wrong with a config file, without quoting from it: it holds the token."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is not valid JSON (line {error.lineno}, column {error.colno})."
+    if isinstance(error, OSError):
+        return f"{error.strerror}: {error.filename}"
+    return "it must be a JSON object of settings."
