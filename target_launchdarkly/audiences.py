@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 RemovalAction = Literal["remove", "exclude"]
 ExcludedKeyAction = Literal["skip", "include", "fail"]
+CreateSegment = Literal["never", "standard", "big"]
 
 #: The context kind whose targets stand in `included` and `excluded` themselves.
 USER = "user"
@@ -37,6 +38,8 @@ class ChangePolicy:
     dry_run: bool = False
     #: The share of a segment's members that a snapshot may remove.
     max_removal_percent: float = 50
+    #: What to create where a segment is missing.
+    create_segment: CreateSegment = "never"
 
 
 @dataclass(slots=True)

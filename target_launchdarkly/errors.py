@@ -43,5 +43,18 @@ class RefusedError(LaunchDarklyError):
     """LaunchDarkly understood a request and refused it (400): the same again is refused again."""
 
 
+class NotFoundError(LaunchDarklyError):
+    """LaunchDarkly does not know something that the request names (404).
+
+    Args:
+        message: Cause and remedy.
+        unknown: What it may be that is unknown: any of `project`, `environment`, `segment`.
+    """
+
+    def __init__(self, message: str, unknown: list[str]) -> None:
+        super().__init__(message)
+        self.unknown = unknown
+
+
 class SegmentError(TargetError):
     """A segment cannot be synced as the settings ask."""

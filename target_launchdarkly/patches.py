@@ -17,8 +17,24 @@ REMOVE_EXCLUDED = "removeExcludedTargets"
 ADD_INCLUDED = "addIncludedTargets"
 ADD_EXCLUDED = "addExcludedTargets"
 
+REMOVE_BIG_INCLUDED = "removeBigSegmentIncludedTargets"
+REMOVE_BIG_EXCLUDED = "removeBigSegmentExcludedTargets"
+ADD_BIG_INCLUDED = "addBigSegmentIncludedTargets"
+ADD_BIG_EXCLUDED = "addBigSegmentExcludedTargets"
+
 #: Removals come first, because no key may stand in both lists on the way.
-INSTRUCTION_ORDER = (REMOVE_INCLUDED, REMOVE_EXCLUDED, ADD_INCLUDED, ADD_EXCLUDED)
+INSTRUCTION_ORDER = (
+    REMOVE_INCLUDED,
+    REMOVE_EXCLUDED,
+    ADD_INCLUDED,
+    ADD_EXCLUDED,
+    REMOVE_BIG_INCLUDED,
+    REMOVE_BIG_EXCLUDED,
+    ADD_BIG_INCLUDED,
+    ADD_BIG_EXCLUDED,
+)
+#: A big segment has one context kind, so that its instructions name none.
+BIG_INSTRUCTIONS = INSTRUCTION_ORDER[4:]
 
 
 class Change(NamedTuple):
@@ -30,11 +46,14 @@ class Change(NamedTuple):
     instructions: tuple[str, ...]
 
 
-class Instruction(TypedDict):
+class _ContextKind(TypedDict, total=False):
+    contextKind: str
+
+
+class Instruction(_ContextKind):
     """One instruction of a semantic patch, as LaunchDarkly reads it."""
 
     kind: str
-    contextKind: str
     values: list[str]
 
 
@@ -80,14 +99,16 @@ def semantic_patch(
     body: SemanticPatch = {
         "environmentKey": environment_key,
         "instructions": [
-            {
-                "kind": INSTRUCTION_ORDER[order],
-                "contextKind": context_kind,
-                "values": [key for *_, key in group],
-            }
+            _instruction(INSTRUCTION_ORDER[order], context_kind, [key for *_, key in group])
             for (order, context_kind), group in groupby(operations, lambda each: each[:2])
         ],
     }
     if comment:
         body["comment"] = comment
     return body
+
+
+def _instruction(kind: str, context_kind: str, values: list[str]) -> Instruction:
+    if kind in BIG_INSTRUCTIONS:
+        return {"kind": kind, "values": values}
+    return {"kind": kind, "contextKind": context_kind, "values": values}

@@ -152,6 +152,13 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "What happens to a record whose key or flag cannot be used or which its schema rejects: "
         "`fail` ends the run, `skip` leaves it out and counts it.",
     ),
+    "create_segment": _choice(
+        "Create segment",
+        "never",
+        ("never", "standard", "big"),
+        "Whether a segment that is missing is created, and of which type. A big segment takes more "
+        "than 15,000 individual targets.",
+    ),
     "comment": _text("Comment", "Comment of every patch, shown in LaunchDarkly's change history."),
     "dry_run": {
         "type": "boolean",
@@ -253,6 +260,7 @@ class Settings:
     removal_action: Any
     excluded_key_action: Any
     invalid_record_action: Any
+    create_segment: Any
     comment: str | None
     dry_run: bool
     batch_size_rows: int

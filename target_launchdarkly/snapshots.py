@@ -98,15 +98,14 @@ class Snapshots:
             segment.begin_snapshot(stream.context_kind)
             self._fed[stream_name][segment.key] = segment
 
-    def plan_removals(self) -> None:
-        """Ask for the removals of all snapshots, if every one of them may remove.
+    def conclude(self) -> IncompleteSnapshotError | None:
+        """Ask for the removals of all snapshots if every one of them may remove, else for none.
 
         One snapshot that is not proven keeps all of them from removing: what broke it may have
         broken the others in ways that do not show.
 
-        Raises:
-            IncompleteSnapshotError: A snapshot lacks proof, or would remove too many. Nothing was
-                asked.
+        Returns:
+            Why nobody may be removed; to be raised when the additions are acknowledged.
         """
         segments = {segment.key: segment for fed in self._fed.values() for segment in fed.values()}
         gaps = list(self._gaps())
@@ -117,16 +116,10 @@ class Snapshots:
                 "is not proven" if gaps else "is proven",
                 segment.unlisted,
             )
-        if gaps:
-            raise IncompleteSnapshotError(f"Nobody was removed: {'; '.join(gaps)}. {WAYS_TO_PROVE}")
-        excesses = [problem for each in segments.values() if (problem := each.removal_problem())]
-        if excesses:
-            raise IncompleteSnapshotError(
-                f"Nobody was removed: {'; '.join(excesses)}. Look whether the audience is right; "
-                "if it is, raise max_removal_percent for one run."
-            )
+        problem = _problem(gaps, segments.values())
         for segment in segments.values():
-            segment.plan_removals()
+            segment.end_snapshot(may_remove=problem is None)
+        return problem
 
     def _gaps(self) -> Iterator[str]:
         """Yield a clause for every stream that is not proven complete."""
@@ -155,3 +148,15 @@ class Snapshots:
             "first is a snapshot, which would remove what the second adds. Give them the same "
             "audience_sync_mode and mirror_source, or a segment each."
         )
+
+
+def _problem(gaps: list[str], segments: Iterable[Segment]) -> IncompleteSnapshotError | None:
+    if gaps:
+        return IncompleteSnapshotError(f"Nobody was removed: {'; '.join(gaps)}. {WAYS_TO_PROVE}")
+    excesses = [problem for segment in segments if (problem := segment.removal_problem())]
+    if excesses:
+        return IncompleteSnapshotError(
+            f"Nobody was removed: {'; '.join(excesses)}. Look whether the audience is right; if it "
+            "is, raise max_removal_percent for one run."
+        )
+    return None

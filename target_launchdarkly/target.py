@@ -19,12 +19,14 @@ from singer_sdk.singerlib.json import serialize_json
 
 from target_launchdarkly import batches, settings
 from target_launchdarkly.audiences import ChangePolicy
-from target_launchdarkly.client import Client, Clock, Connection
+from target_launchdarkly.calls import Connection
+from target_launchdarkly.client import Client, Clock
 from target_launchdarkly.errors import SettingsError, TargetError
 from target_launchdarkly.reader import MessageReader
 from target_launchdarkly.segments import Segments
 from target_launchdarkly.sinks import AudienceSink, AudienceTarget
 from target_launchdarkly.snapshots import Snapshots
+from target_launchdarkly.tally import summarise
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.sinks import Sink
 
-    from target_launchdarkly.segments import Segment, Tally
     from target_launchdarkly.settings import Settings
 
 TRUTH = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(
@@ -136,6 +137,7 @@ class TargetLaunchDarkly(AudienceTarget):
             comment=self.settings.comment,
             dry_run=self.settings.dry_run,
             max_removal_percent=self.settings.max_removal_percent,
+            create_segment=self.settings.create_segment,
         )
         return Segments(self.client, policy)
 
@@ -212,8 +214,10 @@ class TargetLaunchDarkly(AudienceTarget):
         """Make the snapshots' removals when everything else is acknowledged, and STATE last."""
         self._drain_all([*self._sinks_to_clear, *self._sinks_active.values()], 1)
         if self.snapshots.are_expected:
-            self.snapshots.plan_removals()
+            problem = self.snapshots.conclude()
             self.segments.flush()
+            if problem:
+                raise problem
         self._has_ended = True
         super().process_endofpipe()
         self._log_summary(logging.INFO)
@@ -235,23 +239,16 @@ class TargetLaunchDarkly(AudienceTarget):
             self.logger.log(level, "%s", line)
 
     def summary(self) -> list[str]:
-        """Return a line a segment: what became of its records, and the requests it took."""
-        return [self._summarise(segment) for segment in self.segments]
-
-    def _summarise(self, segment: Segment) -> str:
-        tally = segment.tally
-        would = "would be " if self.settings.dry_run else ""
-        counts = [f"{tally.added:,} {would}added", f"{tally.removed:,} {would}removed"]
-        if self.settings.removal_action == "exclude":
-            counts.append(f"{tally.excluded:,} {would}excluded")
-        counts.append(f"{tally.already_in_place:,} already in place")
-        counts.append(f"{tally.skipped:,} skipped{_reasons(tally)}")
-        requests = self.client.requests_of(segment.key)
-        methods = ", ".join(f"{count:,} {method}" for method, count in sorted(requests.items()))
-        return (
-            f"Segment '{segment.key}': {tally.records:,} records: {', '.join(counts)}; "
-            f"{sum(requests.values()):,} requests{f' ({methods})' if methods else ''}."
+        """Return what became of the records, segment by segment, and the requests it took."""
+        lines = summarise(
+            {segment.key: segment.tally for segment in self.segments},
+            {segment.key: self.client.requests_of(segment.key) for segment in self.segments},
         )
+        if count := self.segments.without_segment:
+            lines.append(
+                f"{count:,} invalid record{'' if count == 1 else 's'} named no segment: skipped."
+            )
+        return lines
 
     # Command line
 
@@ -333,17 +330,6 @@ class TargetLaunchDarkly(AudienceTarget):
         )
         # Not sys.exit: an exception could be caught on its way, and would wait for other threads.
         os._exit(128 + signum)
-
-
-def _reasons(tally: Tally) -> str:
-    """Return why records were skipped, e.g. ` (2 invalid, 1 excluded by hand)`."""
-    reasons = {
-        "not for this mode": tally.not_acted_on,
-        "invalid": tally.invalid,
-        "excluded by hand": tally.excluded_by_hand,
-    }
-    told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
-    return f" ({told})" if told else ""
 
 
 def _from_text(text: str, schema: Mapping[str, Any]) -> Any:

@@ -1,0 +1,94 @@
+"""What a request to LaunchDarkly is: where it goes and what it carries."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from io import SEEK_END
+from typing import IO, TYPE_CHECKING, Any
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+UPLOAD_BLOCK_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where the client sends its requests, as whom, and how patiently."""
+
+    #: E.g. `https://app.launchdarkly.com`, without a slash at the end.
+    api_url: str
+    project_key: str
+    environment_key: str
+    user_agent: str
+    request_timeout_seconds: float = 60
+    max_retry_seconds: float = 600
+
+
+class Upload:
+    """The body of a multipart request: text fields and one file, read from disk as it is sent.
+
+    It can be sent any number of times, and knows its length, so that it is not sent chunked.
+    """
+
+    def __init__(self, file: IO[bytes], fields: Mapping[str, str]) -> None:
+        boundary = uuid4().hex
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        head = "".join(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in fields.items()
+        )
+        head += (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; '
+            'filename="keys.csv"\r\nContent-Type: text/csv\r\n\r\n'
+        )
+        self._head = head.encode()
+        self._file = file
+        self._tail = f"\r\n--{boundary}--\r\n".encode()
+
+    def __len__(self) -> int:
+        return len(self._head) + self._file.seek(0, SEEK_END) + len(self._tail)
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._head
+        self._file.seek(0)
+        while block := self._file.read(UPLOAD_BLOCK_BYTES):
+            yield block
+        yield self._tail
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, however often it is sent."""
+
+    method: str
+    segment_key: str
+    url: str
+    body: Mapping[str, Any] | Upload | None = None
+    content_type: str = "application/json"
+
+    def __str__(self) -> str:
+        return f"{self.method} of segment '{self.segment_key}'" if self.segment_key else self.url
+
+    def payload(self) -> bytes | Upload | None:
+        """Return the body as it is sent."""
+        if self.body is None or isinstance(self.body, Upload):
+            return self.body
+        return json.dumps(self.body).encode()
+
+    @property
+    def keys(self) -> list[str]:
+        """The context keys that the request carries, but for those of an upload."""
+        if self.body is None or isinstance(self.body, Upload):
+            return []
+        instructions = self.body.get("instructions", ())
+        return [key for instruction in instructions for key in instruction["values"]]
+
+    def without_keys(self, message: str) -> str:
+        """Return the message without any context key: they may be personal data."""
+        for key in sorted((key for key in self.keys if key in message), key=len, reverse=True):
+            message = re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", "[context key]", message)
+        return message

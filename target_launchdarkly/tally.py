@@ -1,0 +1,119 @@
+"""What became of one segment's records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+#: More segments than these are told by their totals and the largest changes.
+MAX_LINES = 10
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of one segment's records. The counts are of records, except where they say."""
+
+    is_dry_run: bool = False
+    #: Whether the segment is big: what was in place already cannot be told then.
+    is_big: bool = False
+    was_created: bool = False
+    records: int = 0
+    #: Context keys that a patch included.
+    added: int = 0
+    #: Context keys that a patch took out of the included targets.
+    removed: int = 0
+    #: Context keys that a patch added to the excluded targets.
+    excluded: int = 0
+    #: Records whose flag means nothing in the stream's sync mode.
+    not_acted_on: int = 0
+    invalid: int = 0
+    #: Records that ask to include a key which is excluded by hand.
+    excluded_by_hand: int = 0
+
+    #: Members that a snapshot did not list and that were therefore taken out.
+    unlisted: int = 0
+    #: Context keys that a patch changed in any of these ways.
+    changed: int = 0
+
+    @property
+    def skipped(self) -> int:
+        """Records that were left out, for whatever reason."""
+        return self.not_acted_on + self.invalid + self.excluded_by_hand
+
+    @property
+    def already_in_place(self) -> int:
+        """Records that needed no change, because of LaunchDarkly or of a later record."""
+        return self.records - self.skipped - (self.changed - self.unlisted)
+
+
+#: The fields that add up over segments.
+COUNTS = tuple(name for name, each in Tally.__dataclass_fields__.items() if each.type == "int")
+
+
+def summarise(tallies: Mapping[str, Tally], requests: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Return the run's summary: a line a segment; of many, the totals and the largest changes.
+
+    Args:
+        tallies: What became of the records, by segment key.
+        requests: How many were sent, by segment key and method, e.g. `{"beta": {"GET": 1}}`.
+    """
+    lines = []
+    largest = list(tallies)
+    if len(tallies) > MAX_LINES:
+        total = _total(tallies.values())
+        sent = Counter[str]()
+        for methods in requests.values():
+            sent.update(methods)
+        lines.append(f"{len(tallies):,} segments: {_counts(total)}; {_requests(sent)}.")
+        largest = sorted(tallies, key=lambda key: -tallies[key].changed)[:MAX_LINES]
+    for key in largest:
+        tally = tallies[key]
+        would = "would be " if tally.is_dry_run else ""
+        created = f" ({would}created)" if tally.was_created else ""
+        sent_for_it = _requests(requests.get(key, {}))
+        lines.append(f"Segment '{key}'{created}: {_counts(tally)}; {sent_for_it}.")
+    if len(tallies) > MAX_LINES:
+        lines.append(f"{len(tallies) - MAX_LINES:,} more segments with fewer changes.")
+    return lines
+
+
+def _total(tallies: Iterable[Tally]) -> Tally:
+    total = Tally()
+    for tally in tallies:
+        total.is_dry_run = tally.is_dry_run
+        for name in COUNTS:
+            setattr(total, name, getattr(total, name) + getattr(tally, name))
+    return total
+
+
+def _counts(tally: Tally) -> str:
+    would = "would be " if tally.is_dry_run else ""
+    # A big segment cannot be listed, so nobody knows who was in place already.
+    done = ("included", "un-included") if tally.is_big else ("added", "removed")
+    counts = [f"{tally.added:,} {would}{done[0]}", f"{tally.removed:,} {would}{done[1]}"]
+    if tally.excluded:
+        counts.append(f"{tally.excluded:,} {would}excluded")
+    counts.append(f"{tally.already_in_place:,} already in place")
+    counts.append(f"{tally.skipped:,} skipped{_reasons(tally)}")
+    return f"{tally.records:,} records: {', '.join(counts)}"
+
+
+def _requests(sent: Mapping[str, int]) -> str:
+    count = sum(sent.values())
+    methods = ", ".join(f"{each:,} {method}" for method, each in sorted(sent.items()))
+    return f"{count:,} request{'' if count == 1 else 's'} ({methods or 'none'})"
+
+
+def _reasons(tally: Tally) -> str:
+    """Return why records were skipped, e.g. ` (2 invalid, 1 excluded by hand)`."""
+    reasons = {
+        "not for this mode": tally.not_acted_on,
+        "invalid": tally.invalid,
+        "excluded by hand": tally.excluded_by_hand,
+    }
+    told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
+    return f" ({told})" if told else ""
