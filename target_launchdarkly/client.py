@@ -180,6 +180,13 @@ class Client:
         path = f"{_quoted(segment_key)}/imports/{_quoted(import_id)}"
         return self._call(segment_key, "GET", of=path, read=object_of)
 
+    def get_caller_identity(self) -> Answer:
+        """Return who the token is (`CallerIdentityRep`).
+
+        https://launchdarkly.com/docs/api/other/get-caller-identity
+        """
+        return self._call("", "GET", of="caller-identity", root="", read=object_of)
+
     def get_environment(self) -> Answer:
         """Return the environment (`Environment`).
 

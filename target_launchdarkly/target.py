@@ -10,6 +10,7 @@ import sys
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 
+import click
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.helpers._classproperty import classproperty
@@ -20,6 +21,7 @@ from singer_sdk.singerlib.json import serialize_json
 from target_launchdarkly import batches, settings
 from target_launchdarkly.audiences import ChangePolicy
 from target_launchdarkly.calls import Connection
+from target_launchdarkly.check import findings
 from target_launchdarkly.client import Client, Clock
 from target_launchdarkly.errors import SettingsError, TargetError
 from target_launchdarkly.reader import MessageReader
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import FrameType
 
-    import click
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.sinks import Sink
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 TRUTH = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(
     ("false", "0", "no", "off"), False
 )
+#: Somebody waits for `--check`: one or two retries tell enough.
+CHECK_PATIENCE_SECONDS = 5
 #: How much of an SDK error's text is told; some quote whole schemas.
 MAX_SDK_MESSAGE = 300
 
@@ -149,13 +152,16 @@ class TargetLaunchDarkly(AudienceTarget):
     @cached_property
     def client(self) -> Client:
         """The one client of this run."""
+        return self._new_client(self.settings.max_retry_seconds)
+
+    def _new_client(self, max_retry_seconds: float) -> Client:
         connection = Connection(
             api_url=self.settings.api_url,
             project_key=self.settings.project_key,
             environment_key=self.settings.environment_key,
             user_agent=f"{self.name}/{self.plugin_version}",
             request_timeout_seconds=self.settings.request_timeout,
-            max_retry_seconds=self.settings.max_retry_seconds,
+            max_retry_seconds=max_retry_seconds,
         )
         return Client(connection, self.settings.access_token, clock=self.clock)
 
@@ -270,6 +276,20 @@ class TargetLaunchDarkly(AudienceTarget):
 
     @classmethod
     @override
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        command.params.append(
+            click.Option(
+                ["--check"],
+                is_flag=True,
+                help="Check settings, token, project, environment and segments, and exit. Reads no "
+                "input and changes nothing.",
+            )
+        )
+        return command
+
+    @classmethod
+    @override
     def invoke(  # type: ignore[override]
         cls,
         *,
@@ -277,6 +297,7 @@ class TargetLaunchDarkly(AudienceTarget):
         about_format: str | None = None,
         config: _ConfigInput | None = None,
         file_input: IO[str] | None = None,
+        check: bool = False,
     ) -> None:
         """Run the target as the command does: failures are one ERROR line and exit code 1."""
         if about:
@@ -287,12 +308,23 @@ class TargetLaunchDarkly(AudienceTarget):
             config=config.config if config else {},
             parse_env_config=bool(config and config.parse_env),
         )
+        if check:
+            target.check()
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, target._handle_termination)
         try:
             target.listen(file_input)
         except (TargetError, SingerSDKError) as error:
             target.fail(error)
+
+    def check(self) -> NoReturn:
+        """Print what `--check` finds, a line each; exit with 0 if all is well, else with 1."""
+        client = self._new_client(min(self.settings.max_retry_seconds, CHECK_PATIENCE_SECONDS))
+        is_well = True
+        for finding in findings(self.settings, client):
+            click.echo(str(finding))
+            is_well = is_well and finding.is_good
+        sys.exit(0 if is_well else 1)
 
     def fail(self, error: TargetError | SingerSDKError) -> NoReturn:
         """Say what failed and what was done before, and exit with code 1."""

@@ -1,0 +1,105 @@
+"""`--check` tells apart what is wrong with a config, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import SEGMENT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from target_launchdarkly.sandbox import Sandbox
+
+
+@pytest.fixture
+def check(config: dict[str, Any], tmp_path: Path) -> Callable[..., Any]:
+    def run(**settings: Any) -> subprocess.CompletedProcess[str]:
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps(config | settings))
+        command = [sys.executable, "-m", "target_launchdarkly", "--check", "--config", str(path)]
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def test_good_config_is_ok_line_by_line(sandbox: Sandbox, check: Callable[..., Any]) -> None:
+    sandbox.add_segment("big", unbounded=True, included=["a"])
+
+    result = check(streams={"other": {"segment_key": "big"}})
+
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert all(line.startswith("ok ") for line in lines)
+    assert [line.split(":")[0].split(maxsplit=1)[1] for line in lines] == [
+        "settings",
+        "access token",
+        "project 'default', environment 'test'",
+        f"segment '{SEGMENT}'",
+        "segment 'big'",
+    ]
+    assert "big segment of kind user, 1 included" in lines[-1]
+    assert {each.method for each in sandbox.requests} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        pytest.param({"access_token": "api-wrong"}, "access token was not accepted", id="token"),
+        pytest.param({"access_token": "sdk-123"}, "SDK or mobile key", id="sdk-key"),
+        pytest.param(
+            {"api_url": "http://127.0.0.1:9", "max_retry_seconds": 0},
+            "api_instance",
+            id="wrong-instance",
+        ),
+        pytest.param({"project_key": "nope"}, "no project 'nope'", id="project"),
+        pytest.param({"environment_key": "nope"}, "no environment 'nope'", id="environment"),
+        pytest.param({"segment_key": "nope"}, "no segment 'nope'", id="segment"),
+        pytest.param({"segment_key": "synced"}, "synced by amplitude", id="synced"),
+        pytest.param({"segment_key": "devices"}, "context kind 'device'", id="kind-of-big"),
+    ],
+)
+def test_each_problem_is_told_apart(
+    sandbox: Sandbox, check: Callable[..., Any], settings: dict[str, Any], told: str
+) -> None:
+    sandbox.add_segment("synced", unbounded=True, external="amplitude")
+    sandbox.add_segment("devices", unbounded=True, context_kind="device")
+
+    result = check(**settings)
+
+    assert result.returncode == 1
+    assert told in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    assert {each.method for each in sandbox.requests} <= {"GET"}
+
+
+def test_read_only_token_is_told(sandbox: Sandbox, check: Callable[..., Any]) -> None:
+    sandbox.read_only = True
+
+    result = check()
+
+    assert result.returncode == 1
+    assert "updateIncluded" in result.stdout
+
+
+def test_required_approvals_are_told(sandbox: Sandbox, check: Callable[..., Any]) -> None:
+    sandbox.approval_required = True
+
+    result = check()
+
+    assert result.returncode == 1
+    assert "bypassRequiredSegmentApproval" in result.stdout
+
+
+def test_missing_segment_that_a_run_would_create_is_ok(check: Callable[..., Any]) -> None:
+    result = check(segment_key="fresh", create_segment="big")
+
+    assert result.returncode == 0
+    assert "a run creates it (big)" in result.stdout
