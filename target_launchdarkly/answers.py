@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
@@ -122,10 +123,11 @@ def retry_at(response: requests.Response, now: float) -> float | None:
     """Return the epoch seconds that `Retry-After` (seconds or a date) asks for."""
     value = response.headers.get("Retry-After", "")
     try:
-        return now + max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
         moment = _epoch_seconds(value)
-    return None if moment is None else now + moment - _server_now(response, now)
+        return None if moment is None else now + moment - _server_now(response, now)
+    return now + max(0.0, seconds) if isfinite(seconds) else None
 
 
 def reset_at(response: requests.Response, now: float) -> float | None:
@@ -136,7 +138,7 @@ def reset_at(response: requests.Response, now: float) -> float | None:
     """
     try:
         reset = int(response.headers.get(RESET_HEADER, "")) / 1000
-    except ValueError:
+    except (OverflowError, ValueError):
         return None
     return now + reset - _server_now(response, now)
 
@@ -165,8 +167,8 @@ def refusal(status: int, message: str, call: Call, connection: Connection) -> La
         return _not_found(refused, message, call, connection)
     if status == requests.codes.forbidden and "approval is required" in message.lower():
         status = APPROVAL_REQUIRED
-    remedy = REMEDIES.get(status, REMEDIES[status // 100 * 100]).format(url=call.url)
-    return LaunchDarklyError(f"{refused} {remedy}")
+    remedy = REMEDIES.get(status) or REMEDIES.get(status // 100 * 100) or REMEDIES[400]
+    return LaunchDarklyError(f"{refused} {remedy.format(url=call.url)}")
 
 
 def _not_found(refused: str, message: str, call: Call, connection: Connection) -> NotFoundError:

@@ -133,8 +133,8 @@ def membership_flag(value: object, field: str) -> bool:
     flag: bool | None = None
     if isinstance(value, str):
         flag = FLAGS.get(value.lower())
-    elif isinstance(value, int | float | Decimal) and value in {0, 1}:
-        flag = bool(value)
+    elif isinstance(value, int | float | Decimal) and Decimal(value).is_finite():
+        flag = bool(value) if value in {0, 1} else None
     if flag is None:
         raise InvalidRecordError(
             f"'{field}' holds {_kind_of(value)} that is no membership flag: "

@@ -6,6 +6,7 @@ import difflib
 import re
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -22,10 +23,10 @@ INSTANCES: Mapping[str, str] = {
 }
 
 #: LaunchDarkly's rule for project, environment and segment keys.
-KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)"
 KEY_RULE = "letters, digits, '.', '_' and '-', beginning with a letter or digit"
 #: https://launchdarkly.com/docs/home/flags/context-kinds
-CONTEXT_KIND_PATTERN = r"^(?!(kind|multi)$)[A-Za-z0-9._-]+$"
+CONTEXT_KIND_PATTERN = r"^(?!(kind|multi)$)[A-Za-z0-9._-]+$(?!\n)"
 CONTEXT_KIND_RULE = "letters, digits, '.', '_' and '-', and not 'kind' or 'multi'"
 
 
@@ -223,7 +224,7 @@ class StreamSettings:
 
     def with_own(self, own: Mapping[str, Any]) -> StreamSettings:
         """Return these settings with a stream's own in their place."""
-        changes = {name: value for name, value in own.items() if value is not None}
+        changes = {name: own[name] for name in STREAM_NAMES if own.get(name) is not None}
         # A stream that names its segment one way does not want the other way of all streams.
         if "segment_key" in changes:
             changes.setdefault("segment_key_field", None)
@@ -283,7 +284,7 @@ def read(config: Mapping[str, Any]) -> Settings:
     Raises:
         SettingsError: Settings contradict each other; all problems at once.
     """
-    problems = list(_contradictions(config))
+    problems = list(contradictions(config))
     if problems:
         raise SettingsError(problems)
     plain: dict[str, Any] = {
@@ -309,7 +310,11 @@ def _own(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return dict(config.get("streams") or {})
 
 
-def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
+def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the problems of a config that the JSON Schema accepts, defaults filled in."""
+    for name in ("max_removal_percent", "request_timeout", "max_retry_seconds"):
+        if not isfinite(config[name]):
+            yield f"{name}: must be a finite number."
     yield from _token_problems(config["access_token"])
     yield from _url_problems(config.get("api_url"))
     two_operations = (
@@ -367,6 +372,8 @@ def _field_problems(prefix: str, stream: StreamSettings) -> Iterator[str]:
     seen: dict[str, str] = {}
     for name in names:
         column = getattr(stream, name)
+        if column is not None and column.isspace():
+            yield f"{prefix}{name}: is blank. Name the record property."
         if column in seen:
             yield f"{prefix}{name}: names the same record property as {seen[column]}."
         elif column is not None:
@@ -416,6 +423,17 @@ def _unknown(prefix: str, names: Iterable[str], known: Iterable[str]) -> Iterato
         similar = difflib.get_close_matches(name, sorted(known), n=1)
         hint = f"Did you mean '{similar[0]}'?" if similar else "`--about` lists all settings."
         yield f"{prefix}{name}: there is no such setting here. {hint}"
+
+
+def without_wrong(config: Mapping[str, Any], wrong: Iterable[str]) -> dict[str, Any]:
+    """Return a config in which no setting that is wrong by itself hides what else is wrong."""
+    usable = {name: value for name, value in config.items() if name not in wrong}
+    for name in {*wrong, *REQUIRED} - usable.keys() & PROPERTIES.keys():
+        if "default" in PROPERTIES[name]:
+            usable[name] = PROPERTIES[name]["default"]
+        elif name in {*REQUIRED, "segment_key"}:
+            usable[name] = "unknown"
+    return usable
 
 
 def explain(path: Iterable[Any], rule: str, expected: Any) -> str:

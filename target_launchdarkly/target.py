@@ -23,7 +23,7 @@ from target_launchdarkly.audiences import ChangePolicy
 from target_launchdarkly.calls import Connection
 from target_launchdarkly.check import findings
 from target_launchdarkly.client import Client, Clock
-from target_launchdarkly.errors import SettingsError, TargetError
+from target_launchdarkly.errors import TargetError
 from target_launchdarkly.reader import MessageReader
 from target_launchdarkly.segments import Segments
 from target_launchdarkly.sinks import AudienceSink, AudienceTarget
@@ -108,22 +108,19 @@ class TargetLaunchDarkly(AudienceTarget):
     def _setting_problems(self) -> list[str]:
         self.append_builtin_config(self.config_jsonschema)
         known = self.config_jsonschema["properties"]
-        problems = list(settings.unknown_names(self._config, known))
-        for error in JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config):
-            if error.validator == "required":
-                continue
-            problems.append(settings.explain(error.path, error.validator, error.validator_value))
-        problems += [
-            settings.missing(name, self._env_var_prefix)
-            for name in settings.REQUIRED
-            if name not in self._config
+        errors = [
+            error
+            for error in JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config)
+            if error.validator != "required"
         ]
-        if not problems:
-            try:
-                settings.read(self._config)
-            except SettingsError as error:
-                problems = error.problems
-        return problems
+        missing = [name for name in settings.REQUIRED if name not in self._config]
+        usable = settings.without_wrong(self._config, {str(error.path[0]) for error in errors})
+        return [
+            *settings.unknown_names(self._config, known),
+            *(settings.explain(each.path, each.validator, each.validator_value) for each in errors),
+            *(settings.missing(name, self._env_var_prefix) for name in missing),
+            *settings.contradictions(usable),
+        ]
 
     @cached_property
     def settings(self) -> Settings:  # type: ignore[override]
@@ -383,8 +380,8 @@ def _from_text(text: str, schema: Mapping[str, Any]) -> Any:
 
 def _why(error: Exception) -> str:
     """Return what is wrong with a config file, without quoting from it: it holds the token."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"it is not valid JSON (line {error.lineno}, column {error.colno})."
+    if hasattr(error, "lineno"):
+        return f"it is not valid JSON (line {error.lineno}, column {getattr(error, 'colno', 1)})."
     if isinstance(error, OSError):
-        return f"{error.strerror}: {error.filename}"
+        return str(error)
     return "it must be a JSON object of settings."

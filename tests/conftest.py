@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from messages import lines
+from singer_sdk.exceptions import SingerSDKError
 
 from target_launchdarkly.client import Clock
 from target_launchdarkly.errors import TargetError
@@ -107,7 +108,7 @@ def sync(config: dict[str, Any], clock: FakeClock) -> Callable[..., Run]:
         with contextlib.redirect_stdout(output):
             try:
                 target.listen(io.BytesIO(lines(messages)))  # type: ignore[arg-type]
-            except TargetError as failure:
+            except (TargetError, SingerSDKError) as failure:
                 error = failure
         return Run(target, [json.loads(line) for line in output.getvalue().splitlines()], error)
 
