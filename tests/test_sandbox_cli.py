@@ -16,6 +16,7 @@ from target_launchdarkly.sandbox.cli import main
 COMMAND = [sys.executable, "-m", "target_launchdarkly.sandbox", "--port", "0"]
 OPTIONS = [
     *("--project", "p", "--environment", "e", "--token", "api-secret"),
+    *("--sdk-key", "sdk-secret"),
     *("--segment", "beta-users", "--big-segment", "many:org", "--rate-limit", "10/10"),
     *("--fault", "status:status=500,method=PUT"),
 ]
@@ -33,10 +34,13 @@ def test_command_serves_until_a_signal_and_exits_in_peace(number: signal.Signals
         url = ready.split()[3]
         path = "/api/v2/segments/p/e"
         answer = requests.get(url + path, headers={"Authorization": "api-secret"}, timeout=10)
+        headers = {"Authorization": "sdk-secret"}
+        data = requests.get(url + "/sdk/latest-all", headers=headers, timeout=10)
         process.send_signal(number)
         rest, errors = process.communicate(timeout=10)
     assert ready == f"Sandbox ready at {url} (project p, environment e, token api-secret)\n"
     assert [one["key"] for one in answer.json()["items"]] == ["beta-users", "many"]
+    assert list(data.json()["flags"]) == ["beta-users", "many"]
     assert answer.json()["items"][1]["unboundedContextKind"] == "org"
     assert answer.headers["X-Ratelimit-Route-Remaining"] == "9"
     assert (process.returncode, rest) == (0, "")

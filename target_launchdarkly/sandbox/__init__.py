@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .errors import ApiError
 from .faults import FAULT_KINDS, Fault, FaultKind, FaultQueue
+from .history import Change, Tally
 from .limits import RateLimit
 from .log import Exchange, RequestLog
 from .store import Store
@@ -18,6 +19,7 @@ except ModuleNotFoundError as error:
 __all__ = [
     "FAULT_KINDS",
     "ApiError",
+    "Change",
     "Exchange",
     "Fault",
     "FaultKind",
@@ -26,4 +28,5 @@ __all__ = [
     "RequestLog",
     "Sandbox",
     "Store",
+    "Tally",
 ]

@@ -15,6 +15,8 @@ from aiohttp import web
 from .errors import ApiError, documented_error
 from .handlers import JSON_TYPE, ApiHandlers, ControlHandlers, error_answer
 from .log import Exchange
+from .page import PageHandlers
+from .sdk import SdkHandlers
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -37,10 +39,16 @@ _MADE_UP: dict[FaultKind, tuple[int, str, str | None]] = {
 
 def build_app(sandbox: Sandbox) -> web.Application:
     """Make the application that serves a sandbox."""
-    api, control = ApiHandlers(sandbox), ControlHandlers(sandbox)
+    handlers = (
+        ApiHandlers(sandbox),
+        ControlHandlers(sandbox),
+        PageHandlers(sandbox),
+        SdkHandlers(sandbox),
+    )
     # Imports may be of any size; 0 lifts the limit.
     app = web.Application(client_max_size=0, middlewares=[_Pipeline(sandbox).handle])
-    app.add_routes([*api.routes(), *control.routes()])
+    for one in handlers:
+        app.add_routes(one.routes())
     return app
 
 

@@ -14,7 +14,12 @@ from .limits import RateLimit
 from .log import DROPPED, Exchange, RequestLog
 from .segment import USER_KIND
 from .server import Sandbox
-from .store import DEFAULT_ENVIRONMENT_KEY, DEFAULT_PROJECT_KEY, DEFAULT_TOKEN
+from .store import (
+    DEFAULT_ENVIRONMENT_KEY,
+    DEFAULT_PROJECT_KEY,
+    DEFAULT_SDK_KEY,
+    DEFAULT_TOKEN,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +66,12 @@ def _parse_segment(text: str) -> tuple[str, str]:
 )
 @click.option("--token", default=DEFAULT_TOKEN, show_default=True, help="Token to ask for.")
 @click.option(
+    "--sdk-key",
+    default=DEFAULT_SDK_KEY,
+    show_default=True,
+    help="SDK key with which applications read the segments as flags.",
+)
+@click.option(
     "segments",
     "--segment",
     metavar="KEY[:KIND]",
@@ -103,6 +114,7 @@ def main(  # noqa: PLR0913 - one parameter an option
     project: str,
     environment: str,
     token: str,
+    sdk_key: str,
     segments: tuple[tuple[str, str], ...],
     big_segments: tuple[tuple[str, str], ...],
     rate_limit: RateLimit | None,
@@ -112,10 +124,11 @@ def main(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Run a stand-in for LaunchDarkly's segments API, to rehearse against.
 
-    Nothing is kept when it stops. Every request is a line on stderr.
+    Nothing is kept when it stops. Every request is a line on stderr. A browser at its address
+    shows the segments, their members and their last patches.
     """
     log = RequestLog(keep_bodies=_KEPT_BODIES, on_exchange=_echo_exchange)
-    sandbox = Sandbox(project, environment, token, log=log)
+    sandbox = Sandbox(project, environment, token, log=log, sdk_key=sdk_key)
     try:
         for key, context_kind in segments:
             sandbox.add_segment(key, context_kind=context_kind)

@@ -63,8 +63,8 @@ class ApiHandlers:
 
     async def _list_segments(self, request: web.Request) -> web.Response:
         self._segment_key(request)
-        limit = _whole_number(request, "limit", _PAGE_LIMIT)
-        return json_answer(self._sandbox.list_segments(limit, _whole_number(request, "offset", 0)))
+        limit = whole_number(request, "limit", _PAGE_LIMIT)
+        return json_answer(self._sandbox.list_segments(limit, whole_number(request, "offset", 0)))
 
     async def _create_segment(self, request: web.Request) -> web.Response:
         self._segment_key(request)
@@ -109,15 +109,11 @@ class ControlHandlers:
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
         return [
-            web.get("/", self._welcome),
             web.get("/sandbox/requests", self._count_requests),
             web.post("/sandbox/requests/clear", self._clear_requests),
             web.post("/sandbox/faults", self._add_faults),
             web.delete("/sandbox/faults", self._clear_faults),
         ]
-
-    async def _welcome(self, _request: web.Request) -> web.Response:
-        return web.Response(text="A stand-in for LaunchDarkly's segments API.\n")
 
     async def _count_requests(self, _request: web.Request) -> web.Response:
         return json_answer(self._sandbox.log.counts())
@@ -152,6 +148,14 @@ def error_answer(error: ApiError) -> web.Response:
     return json_answer(error.document(), error.status)
 
 
+def whole_number(request: web.Request, name: str, default: int) -> int:
+    """Read a whole number of the query."""
+    text = request.query.get(name, str(default))
+    if not (text.isascii() and text.isdigit()):
+        raise invalid(f"{name} must be a whole number")
+    return int(text)
+
+
 async def _document(request: web.Request) -> object:
     try:
         return json.loads(await request.read())
@@ -173,13 +177,6 @@ async def _upload(request: web.Request) -> Upload:
         # A million keys take a second, in which others want to be served.
         keys = await asyncio.to_thread(read_keys, lines)
     return Upload(file.filename, keys, form.get("mode"))
-
-
-def _whole_number(request: web.Request, name: str, default: int) -> int:
-    text = request.query.get(name, str(default))
-    if not (text.isascii() and text.isdigit()):
-        raise invalid(f"{name} must be a whole number")
-    return int(text)
 
 
 def _check_semantic_patch(content_type: str) -> None:

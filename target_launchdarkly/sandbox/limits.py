@@ -46,6 +46,20 @@ class RateLimit:
             raise ValueError("a rate limit reads REQUESTS/SECONDS, such as 10/10")
         return cls(int(requests), float(seconds))
 
+    def document(self, now: float) -> dict[str, object]:
+        """Say where the window stands at an epoch time in seconds, without counting a request.
+
+        `reset_in_seconds` is None between two windows.
+        """
+        is_open = now < self._window_end
+        used = min(self._used, self.requests) if is_open else 0
+        return {
+            "limit": self.requests,
+            "window_seconds": self.window_seconds,
+            "remaining": self.requests - used,
+            "reset_in_seconds": self._window_end - now if is_open else None,
+        }
+
     def admit(self, now: float) -> Quota:
         """Count a request at an epoch time in seconds."""
         if now >= self._window_end:

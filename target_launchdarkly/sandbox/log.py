@@ -52,16 +52,14 @@ class RequestLog:
         self._exchanges: deque[Exchange] = deque(maxlen=MAX_EXCHANGES)
         self._keep_bodies = keep_bodies
         self._on_exchange = on_exchange
-        self._by_method: Counter[str] = Counter()
-        self._by_status: Counter[str] = Counter()
+        self._counts: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
 
     def add(self, exchange: Exchange) -> None:
         """Keep an exchange."""
         with self._lock:
             self._exchanges.append(exchange)
-            self._by_method[exchange.method] += 1
-            self._by_status[str(exchange.status or DROPPED)] += 1
+            self._counts[exchange.method, str(exchange.status or DROPPED)] += 1
             self._forget_a_body()
         if self._on_exchange:
             self._on_exchange(exchange)
@@ -73,19 +71,31 @@ class RequestLog:
 
     def counts(self) -> dict[str, object]:
         """Count all exchanges, such as `{"total": 1, "by_method": {"GET": 1}, ...}`."""
+        by_method: Counter[str] = Counter()
+        by_status: Counter[str] = Counter()
         with self._lock:
-            return {
-                "total": self._by_method.total(),
-                "by_method": dict(self._by_method),
-                "by_status": dict(self._by_status),
-            }
+            for (method, status), count in self._counts.items():
+                by_method[method] += count
+                by_status[status] += count
+        return {
+            "total": by_method.total(),
+            "by_method": dict(by_method),
+            "by_status": dict(by_status),
+        }
+
+    def table(self) -> list[dict[str, object]]:
+        """Count all exchanges, such as `[{"method": "GET", "status": "200", "count": 1}]`."""
+        with self._lock:
+            return [
+                {"method": method, "status": status, "count": count}
+                for (method, status), count in sorted(self._counts.items())
+            ]
 
     def clear(self) -> None:
         """Forget all exchanges."""
         with self._lock:
             self._exchanges.clear()
-            self._by_method.clear()
-            self._by_status.clear()
+            self._counts.clear()
 
     def _forget_a_body(self) -> None:
         if self._keep_bodies is None or len(self._exchanges) <= self._keep_bodies:

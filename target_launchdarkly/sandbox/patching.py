@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .errors import invalid
+from .history import Tally
 from .segment import USER_KIND, Side, Targets
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Plan:
     name: str | None = None
     tags: dict[str, bool] = field(default_factory=dict)
     approved_imports: list[Import] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
 
     def set_targets(self, side: Side, context_kind: str, keys: list[str], *, present: bool) -> None:
         """Plan keys to be present or absent; a later word on a key wins."""
@@ -67,27 +69,29 @@ class Plan:
                         "would be both included and excluded"
                     )
 
-    def commit(self) -> bool:
-        """Change the segment as planned; say whether anything was different."""
-        changed = [self._commit_targets(*place) for place in self.targets]
-        changed += [self._commit_name(), self._commit_tags(), bool(self.approved_imports)]
+    def commit(self) -> Tally:
+        """Change the segment as planned; say what was different."""
+        for place in self.targets:
+            self._commit_targets(*place)
+        others = [self._commit_name(), self._commit_tags(), bool(self.approved_imports)]
         for one in self.approved_imports:
             one.approve()
-        return any(changed)
+        self.tally.changed |= any(others)
+        return self.tally
 
-    def _commit_targets(self, side: Side, context_kind: str) -> bool:
+    def _commit_targets(self, side: Side, context_kind: str) -> None:
         planned = self.targets[side, context_kind]
         present = self.segment.keys(side, context_kind)
         changes = {key: added for key, added in planned.items() if added != (key in present)}
         if not changes:
-            return False
+            return
         keys = self.segment.targets.setdefault(context_kind, Targets()).side(side)
         for key, added in changes.items():
             if added:
                 keys[key] = None
             else:
                 del keys[key]
-        return True
+            self.tally.count(side, added=added)
 
     def _commit_name(self) -> bool:
         if self.name is None or self.name == self.segment.name:
@@ -105,8 +109,8 @@ class Plan:
         return before != self.segment.tags
 
 
-def apply_patch(segment: Segment, document: object, environment_key: str) -> bool:
-    """Apply a semantic patch, whole or not at all; say whether anything was different.
+def apply_patch(segment: Segment, document: object, environment_key: str) -> Tally:
+    """Apply a semantic patch, whole or not at all; say what was different.
 
     Raises:
         ApiError: 400, when the patch is malformed or not allowed.
@@ -121,6 +125,11 @@ def apply_patch(segment: Segment, document: object, environment_key: str) -> boo
         )
     plan.check_conflicts()
     return plan.commit()
+
+
+def comment_of(document: object) -> str | None:
+    """Give the comment of a semantic patch that was applied."""
+    return document.get("comment") if isinstance(document, dict) else None
 
 
 def string_list(value: object, name: str) -> list[str]:

@@ -16,7 +16,7 @@ def project_document(project_key: str) -> dict[str, object]:
 
 
 def environment_document(
-    project_key: str, environment_key: str, *, approval_required: bool
+    project_key: str, environment_key: str, sdk_key: str, *, approval_required: bool
 ) -> dict[str, object]:
     """Give the API's `Environment`."""
     approvals = _approval_settings(required=approval_required)
@@ -24,7 +24,7 @@ def environment_document(
         "_id": f"environment-{environment_key}",
         "key": environment_key,
         "name": environment_key,
-        "apiKey": "sdk-sandbox",
+        "apiKey": sdk_key,
         "mobileKey": "mob-sandbox",
         "color": "417505",
         "defaultTtl": 0,

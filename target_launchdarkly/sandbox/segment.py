@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from .history import History
+
 if TYPE_CHECKING:
     from .imports import Import
 
@@ -13,6 +15,8 @@ Side: TypeAlias = Literal["included", "excluded"]
 Keys: TypeAlias = dict[str, None]
 
 USER_KIND = "user"
+# Counts how often a big segment began anew, which never happens here.
+GENERATION = 1
 
 
 @dataclass(slots=True)
@@ -43,6 +47,12 @@ class Segment:
     version: int = 1
     targets: dict[str, Targets] = field(default_factory=dict)
     imports: dict[str, Import] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+
+    @property
+    def size(self) -> int:
+        """Count the included keys of all kinds."""
+        return sum(len(one.included) for one in self.targets.values())
 
     @property
     def import_in_progress(self) -> bool:
@@ -70,18 +80,19 @@ class Segment:
             "rules": [],
             "version": self.version,
             "deleted": False,
-            "generation": 1,
+            "generation": GENERATION,
             "unbounded": self.unbounded,
             "_links": {"self": {"href": path, "type": "application/json"}},
         }
-        document |= self._big_fields() if self.unbounded else self._standard_fields()
+        document |= self._big_fields() if self.unbounded else self.target_fields()
         if self.description is not None:
             document["description"] = self.description
         if self.external is not None:
             document["_external"] = self.external
         return document
 
-    def _standard_fields(self) -> dict[str, object]:
+    def target_fields(self) -> dict[str, object]:
+        """Give the individual targets of a standard segment, as the API and SDKs write them."""
         others = [(kind, one) for kind, one in self.targets.items() if kind != USER_KIND]
         return {
             "included": list(self.keys("included", USER_KIND)),

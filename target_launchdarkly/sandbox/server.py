@@ -15,7 +15,13 @@ from aiohttp import web
 from .app import build_app
 from .faults import FaultQueue
 from .log import Exchange, RequestLog
-from .store import DEFAULT_ENVIRONMENT_KEY, DEFAULT_PROJECT_KEY, DEFAULT_TOKEN, Store
+from .store import (
+    DEFAULT_ENVIRONMENT_KEY,
+    DEFAULT_PROJECT_KEY,
+    DEFAULT_SDK_KEY,
+    DEFAULT_TOKEN,
+    Store,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +39,8 @@ class Sandbox(Store):
     """A stand-in for LaunchDarkly's segments API.
 
     Example: `sandbox = Sandbox(); sandbox.add_segment("beta-users")`, then
-    `with sandbox.serve(): ...` with `sandbox.url` as the API's base URL.
+    `with sandbox.serve(): ...` with `sandbox.url` as the API's base URL. Opened in a browser, it
+    shows the segments; given to an SDK in polling mode with `sdk_key`, it serves them as flags.
 
     Attributes:
         faults: troubles of the next requests.
@@ -41,15 +48,17 @@ class Sandbox(Store):
         log: every request to the API.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - these are the properties of an environment
         self,
         project_key: str = DEFAULT_PROJECT_KEY,
         environment_key: str = DEFAULT_ENVIRONMENT_KEY,
         token: str = DEFAULT_TOKEN,
         clock: Callable[[], float] = time.time,
         log: RequestLog | None = None,
+        *,
+        sdk_key: str = DEFAULT_SDK_KEY,
     ) -> None:
-        super().__init__(project_key, environment_key, token, clock)
+        super().__init__(project_key, environment_key, token, clock, sdk_key=sdk_key)
         self.faults = FaultQueue()
         self.rate_limit: RateLimit | None = None
         self.log = log or RequestLog()

@@ -5,20 +5,27 @@ from __future__ import annotations
 import re
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from .bodies import new_segment, target_lists
 from .errors import conflict, documented_error, forbidden, invalid, not_found
+from .history import Change, Tally
 from .imports import Import, ImportOutcome, Upload, checked_mode
-from .patching import Plan, apply_patch, string_list
+from .patching import Plan, apply_patch, comment_of
 from .places import environment_document, project_document
-from .segment import USER_KIND, Segment, Side, Targets
+from .segment import USER_KIND, Segment, Targets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from .history import ChangeSource
+    from .segment import Side
 
 DEFAULT_PROJECT_KEY = "default"
 DEFAULT_ENVIRONMENT_KEY = "test"
 DEFAULT_TOKEN = "api-sandbox"  # noqa: S105 - public, as it opens nothing but a sandbox
+DEFAULT_SDK_KEY = "sdk-sandbox"
 
 _SEGMENT_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,255}")
 _CONTEXT_KIND = re.compile(r"[A-Za-z0-9._-]+")
@@ -40,10 +47,13 @@ class Store:
         environment_key: str = DEFAULT_ENVIRONMENT_KEY,
         token: str = DEFAULT_TOKEN,
         clock: Callable[[], float] = time.time,
+        *,
+        sdk_key: str = DEFAULT_SDK_KEY,
     ) -> None:
         self.project_key = project_key
         self.environment_key = environment_key
         self.token = token
+        self.sdk_key = sdk_key
         self.clock = clock
         self.read_only = False
         self.approval_required = False
@@ -82,9 +92,31 @@ class Store:
         """List the excluded keys of a kind, of a standard or a big segment, oldest first."""
         return self._keys(segment_key, "excluded", context_kind)
 
+    def changes(self, segment_key: str) -> list[Change]:
+        """List a segment's last changes, oldest first."""
+        with self.read(segment_key) as segments:
+            return list(segments[segment_key].history.changes)
+
+    @contextmanager
+    def read(self, *segment_keys: str) -> Iterator[Mapping[str, Segment]]:
+        """Hold all segments still, to look at them only.
+
+        Raises:
+            ApiError: 404 when one of the keys is unknown.
+        """
+        with self._lock:
+            for segment_key in segment_keys:
+                self._find(segment_key)
+            yield self._segments
+
     def authorize(self, authorization: str | None) -> None:
         """Refuse any Authorization but the bare token."""
         if authorization != self.token:
+            raise documented_error(401)
+
+    def authorize_sdk(self, authorization: str | None) -> None:
+        """Refuse any Authorization but the bare SDK key."""
+        if authorization != self.sdk_key:
             raise documented_error(401)
 
     def check_place(self, project_key: str, environment_key: str) -> None:
@@ -106,7 +138,10 @@ class Store:
     def get_environment(self) -> dict[str, object]:
         """Give the environment."""
         return environment_document(
-            self.project_key, self.environment_key, approval_required=self.approval_required
+            self.project_key,
+            self.environment_key,
+            self.sdk_key,
+            approval_required=self.approval_required,
         )
 
     def list_segments(self, limit: int, offset: int) -> dict[str, object]:
@@ -135,7 +170,7 @@ class Store:
         """Create a segment of the API's `SegmentBody`."""
         self._check_writable()
         with self._lock:
-            segment = _new_segment(document, self._now_ms())
+            segment = new_segment(document, self._now_ms())
             self._insert(segment)
             return self._document(segment)
 
@@ -155,8 +190,8 @@ class Store:
                 raise forbidden("Segments of this environment: approval is required to change them")
             if segment.external is not None:
                 raise invalid(f"{segment_key} is synced from {segment.external}")
-            if apply_patch(segment, document, self.environment_key):
-                segment.touch(self._now_ms())
+            tally = apply_patch(segment, document, self.environment_key)
+            self._count(segment, tally, "patch", comment_of(document))
             return self._document(segment)
 
     def change_targets(self, segment_key: str, document: object) -> None:
@@ -165,13 +200,10 @@ class Store:
             segment = self._find_big(segment_key)
             self._check_writable()
             plan = Plan(segment)
-            for side in _sides(document):
-                for action, keys in _target_lists(document, side):
-                    present = action == "add"
-                    plan.set_targets(side, segment.context_kind, keys, present=present)
+            for side, is_added, keys in target_lists(document):
+                plan.set_targets(side, segment.context_kind, keys, present=is_added)
             plan.check_conflicts()
-            if plan.commit():
-                segment.touch(self._now_ms())
+            self._count(segment, plan.commit(), "targets")
 
     def target_state(self, segment_key: str, context_key: str) -> dict[str, object]:
         """Give the API's `BigSegmentTarget`."""
@@ -218,12 +250,24 @@ class Store:
         if not one.advance():
             return
         targets = segment.targets.setdefault(segment.context_kind, Targets())
+        added = sum(key not in targets.included for key in one.keys)
+        removed = 0
         if one.mode == "replace":
+            removed = len(targets.included) - (len(one.keys) - added)
             targets.included = one.keys
         else:
             targets.included.update(one.keys)
         one.keys = {}
-        segment.touch(self._now_ms())
+        self._count(segment, Tally(changed=True, added=added, removed=removed), "import")
+
+    def _count(
+        self, segment: Segment, tally: Tally, source: ChangeSource, comment: str | None = None
+    ) -> None:
+        now_ms = self._now_ms()
+        if tally.changed:
+            segment.touch(now_ms)
+        change = Change(now_ms, segment.version, source, tally, comment)
+        segment.history.add(change, segment.size)
 
     def _insert(self, segment: Segment) -> None:
         if not _SEGMENT_KEY.fullmatch(segment.key):
@@ -232,6 +276,7 @@ class Store:
             raise invalid(f'Malformed context kind "{segment.context_kind}"')
         if segment.key in self._segments:
             raise conflict(f"Segment key {segment.key} is taken")
+        segment.history.sizes.append(segment.size)
         self._segments[segment.key] = segment
 
     def _find(self, segment_key: str) -> Segment:
@@ -261,43 +306,3 @@ class Store:
 
     def _now_ms(self) -> int:
         return int(self.clock() * 1_000)
-
-
-def _new_segment(document: object, now_ms: int) -> Segment:
-    if not isinstance(document, dict):
-        raise invalid("The body must be a JSON object")
-    for required in ("name", "key"):
-        if not isinstance(document.get(required), str) or not document[required]:
-            raise invalid(f"{required} is required and must be a non-empty string")
-    context_kind = document.get("unboundedContextKind", USER_KIND)
-    if not isinstance(context_kind, str):
-        raise invalid("unboundedContextKind must be a string")
-    if not isinstance(document.get("unbounded", False), bool):
-        raise invalid("unbounded must be true or false")
-    if not isinstance(document.get("description", ""), str):
-        raise invalid("description must be a string")
-    return Segment(
-        key=document["key"],
-        name=document["name"],
-        created_ms=now_ms,
-        modified_ms=now_ms,
-        context_kind=context_kind,
-        unbounded=document.get("unbounded", False),
-        description=document.get("description"),
-        tags=string_list(document.get("tags", []), "tags"),
-    )
-
-
-def _sides(document: object) -> list[Side]:
-    if not isinstance(document, dict):
-        raise invalid("The body must be a JSON object")
-    sides: tuple[Side, ...] = ("included", "excluded")
-    return [side for side in sides if side in document]
-
-
-def _target_lists(document: object, side: Side) -> Iterable[tuple[str, list[str]]]:
-    lists = document.get(side) if isinstance(document, dict) else None
-    if not isinstance(lists, dict):
-        raise invalid(f"{side} must be an object with add and remove")
-    for action in ("remove", "add"):
-        yield action, string_list(lists.get(action, []), f"{side}.{action}")
