@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format clean
+.PHONY: help demo test lint types format chaos bench readme clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/'
@@ -29,6 +29,15 @@ lint: $(READY) ## Check style and dependencies
 
 types: $(READY) ## Check types
 	$(BIN)/mypy
+
+chaos: $(READY) ## Run 10,000 random cases with faults, cuts and restarts
+	$(BIN)/python tests/chaos.py --cases 10000
+
+bench: $(READY) ## Measure against other ways to do it, and print a table
+	$(BIN)/python benchmarks/bench.py
+
+readme: $(READY) ## Renew the README's table of settings
+	$(BIN)/python tests/readme_settings.py
 
 format: $(READY) ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix

@@ -81,8 +81,8 @@ class Audience:
         """Take a key off the snapshot, as a later record wins. Nothing is removed yet."""
         assert self.listed is not None  # noqa: S101
         self.listed.discard(context_key)
-        if context_key not in self.included:
-            self.want(context_key, included=False)
+        # Not a wish to leave: who was no member is not to be excluded either.
+        self.operations -= len(self.pending.pop(context_key, ()))
 
     def unlisted(self) -> list[str]:
         """Return the included keys that the snapshot does not list, in a fixed order."""

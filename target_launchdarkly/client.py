@@ -95,6 +95,8 @@ class Client:
         self._not_before = 0.0
         #: Requests sent, by segment key and method, retries included.
         self.requests: Counter[tuple[str, str]] = Counter()
+        #: Epoch seconds until which a request waits, for whoever watches; None if none does.
+        self.waiting_until: float | None = None
 
     @property
     def environment_key(self) -> str:
@@ -198,7 +200,9 @@ class Client:
 
     def pause(self, seconds: float) -> None:
         """Let time pass, as the client's clock counts it."""
+        self.waiting_until = self._clock.now() + seconds
         self._clock.sleep(seconds)
+        self.waiting_until = None
 
     def _call(  # noqa: PLR0913
         self,
@@ -239,7 +243,7 @@ class Client:
                 if self._clock.monotonic() + pause > deadline:
                     self._give_up(call, failure, pause)
                 logger.warning("%s: %s. Trying again in %.1f s.", call, failure, pause)
-                self._clock.sleep(pause)
+                self.pause(pause)
 
     def _pause_after(self, failure: TransientError, pauses: Generator[float, Any, None]) -> float:
         if failure.not_before is not None:
@@ -263,7 +267,7 @@ class Client:
         if self._clock.monotonic() + pause > deadline:
             self._give_up(call, TransientError("the rate limit is used up"), pause)
         logger.info("The rate limit is used up. Waiting %.1f s for its next window.", pause)
-        self._clock.sleep(pause)
+        self.pause(pause)
 
     def _send(self, call: Call, accept: Container[int]) -> requests.Response:
         with self._lock:

@@ -15,8 +15,8 @@ from decimal import Decimal
 VERSION_TOLERANCE_SECONDS = 60
 #: Epoch times above this are milliseconds: in seconds it would be the year 5138.
 MILLISECONDS_FROM = 100_000_000_000
-#: More is no row count, and could not be turned into a whole number.
-MAX_ROWS = 10**15
+#: More is no row count, and might not be turned into a whole number.
+MAX_ROW_DIGITS = 15
 
 
 @dataclass(slots=True)
@@ -107,14 +107,18 @@ class StreamCompleteness:
 def _is_time_of_run(version: object, started_at: float, now: float) -> bool:
     if isinstance(version, bool) or not isinstance(version, int):
         return False
-    moment = version / 1000 if version > MILLISECONDS_FROM else version
-    return started_at - VERSION_TOLERANCE_SECONDS <= moment <= now + VERSION_TOLERANCE_SECONDS
+    milliseconds = version if version > MILLISECONDS_FROM else version * 1000
+    earliest = (started_at - VERSION_TOLERANCE_SECONDS) * 1000
+    return earliest <= milliseconds <= (now + VERSION_TOLERANCE_SECONDS) * 1000
 
 
 def _row_count(stated: object) -> int | None:
     """Return a number of rows, as taps write it: `12000`, `12000.0` or `"12000"`."""
     if isinstance(stated, str) and stated.isascii() and stated.isdigit():
-        return int(stated)
+        return int(stated) if len(stated) <= MAX_ROW_DIGITS else None
     if isinstance(stated, bool) or not isinstance(stated, int | float | Decimal):
         return None
-    return int(stated) if 0 <= stated < MAX_ROWS and stated == int(stated) else None
+    number = Decimal(stated)
+    if not number.is_finite() or number.is_signed() or number.adjusted() >= MAX_ROW_DIGITS:
+        return None
+    return int(number) if number == number.to_integral_value() else None

@@ -39,6 +39,8 @@ class Snapshots:
         self._now = now
         self._started_at = now()
         self._streams: dict[str, StreamCompleteness] = {}
+        #: Whether any stream came, a snapshot or not.
+        self._has_opened = False
         #: The segments that each stream has named.
         self._fed: dict[str, dict[str, Segment]] = {}
         #: The first stream that fed a segment, and whether as a snapshot.
@@ -58,6 +60,7 @@ class Snapshots:
         Raises:
             StreamError: The stream cannot feed its segment, because of how another one does.
         """
+        self._has_opened = True
         if stream.segment_key and not stream.segment_key_field:
             self._demand_same_way(stream_name, stream, stream.segment_key)
         if stream.is_snapshot and stream_name not in self._streams:
@@ -127,7 +130,7 @@ class Snapshots:
         for stream_name in named:
             if stream_name not in self._streams:
                 yield f"stream '{stream_name}', which streams names, never came"
-        if not self._streams and self._settings.stream.is_snapshot:
+        if not self._has_opened and self._settings.stream.is_snapshot:
             yield "no stream came at all"
         for stream_name, completeness in self._streams.items():
             for segment_key in self._fed[stream_name] or [""]:

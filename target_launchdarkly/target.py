@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import nullcontext
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -18,7 +19,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabiliti
 from singer_sdk.plugin_base import JSONSchemaValidator
 from singer_sdk.singerlib.json import serialize_json
 
-from target_launchdarkly import batches, settings
+from target_launchdarkly import batches, progress, settings
 from target_launchdarkly.audiences import ChangePolicy
 from target_launchdarkly.calls import Connection
 from target_launchdarkly.check import findings
@@ -37,6 +38,7 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from contextlib import AbstractContextManager
     from types import FrameType
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
@@ -220,6 +222,7 @@ class TargetLaunchDarkly(AudienceTarget):
             problem = self.snapshots.conclude()
             self.segments.flush()
             if problem:
+                self._log_summary(logging.INFO)
                 raise problem
         self._has_ended = True
         super().process_endofpipe()
@@ -300,6 +303,8 @@ class TargetLaunchDarkly(AudienceTarget):
         if about:
             cls.print_about(about_format)
             return
+        if progress.is_wanted():
+            progress.quiet()
         cls.print_version(print_fn=cls.logger.info)
         target = cls(
             config=config.config if config else {},
@@ -310,7 +315,8 @@ class TargetLaunchDarkly(AudienceTarget):
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, target._handle_termination)
         try:
-            target.listen(file_input)
+            with target.progress():
+                target.listen(file_input)
         except (TargetError, SingerSDKError) as error:
             target.fail(error)
 
@@ -322,6 +328,12 @@ class TargetLaunchDarkly(AudienceTarget):
             click.echo(str(finding))
             is_well = is_well and finding.is_good
         sys.exit(0 if is_well else 1)
+
+    def progress(self) -> AbstractContextManager[None]:
+        """Show a live line while the run goes on, if somebody watches."""
+        if not progress.is_wanted():
+            return nullcontext()
+        return progress.shown(self.segments, lambda: self.client.waiting_until)
 
     def fail(self, error: TargetError | SingerSDKError) -> NoReturn:
         """Say what failed and what was done before, and exit with code 1."""
@@ -357,6 +369,7 @@ class TargetLaunchDarkly(AudienceTarget):
             signal.Signals(signum).name,
             self._done_so_far(),
         )
+        progress.leave()
         # Not sys.exit: an exception could be caught on its way, and would wait for other threads.
         os._exit(128 + signum)
 

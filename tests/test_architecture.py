@@ -43,9 +43,10 @@ ROOMS: dict[str, set[str]] = {
     "snapshots": {"errors", "completeness", "segments"},
     "sinks": {"errors", "membership", "segments", "settings", "snapshots"},
     "check": {"errors"},
+    "progress": set(),
     "target": {
         *("errors", "settings", "calls", "client", "batches", "reader", "check"),
-        *("audiences", "tally", "segments", "snapshots", "sinks"),
+        *("audiences", "tally", "segments", "snapshots", "sinks", "progress"),
     },
     "__main__": {"target"},
 }
@@ -54,6 +55,7 @@ ROOMS_FOR_TYPES: dict[str, set[str]] = {
     "segments": {"answers", "audiences", "client"},
     "snapshots": {"settings"},
     "check": {"answers", "client", "settings"},
+    "progress": {"segments", "tally"},
 }
 #: Library to the only rooms that may import it.
 LIBRARIES: dict[str, set[str]] = {
@@ -64,6 +66,7 @@ LIBRARIES: dict[str, set[str]] = {
     "urllib3": set(),
     "backoff": {"client"},
     "click": {"target"},
+    "rich": {"progress"},
     "aiohttp": set(),
 }
 #: Rooms without any library, so that they can be tested, and understood, alone.

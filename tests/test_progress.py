@@ -1,0 +1,85 @@
+"""On a terminal a live line and a table, elsewhere plain log lines, never both."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from messages import keys, lines, members, schema, state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from target_launchdarkly.sandbox import Sandbox
+
+
+def on_a_terminal(
+    config: dict[str, Any], folder: Path, messages: list[dict[str, Any]]
+) -> tuple[int, str, str]:
+    """Run the target with a terminal as stderr; return exit code, stdout and what was shown."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(config))
+    source = folder / "input.singer"
+    source.write_bytes(lines(messages))
+    terminal, stderr = pty.openpty()
+    command = [sys.executable, "-m", "target_launchdarkly", "--config", str(path)]
+    process = subprocess.Popen(
+        [*command, "--input", str(source)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "100"},
+    )
+    os.close(stderr)
+    shown = b""
+    while True:
+        try:
+            block = os.read(terminal, 65_536)
+        except OSError:  # the terminal is gone with its last writer
+            break
+        if not block:
+            break
+        shown += block
+    os.close(terminal)
+    stdout, _ = process.communicate()
+    return process.returncode, stdout.decode(), shown.decode()
+
+
+def test_terminal_shows_a_line_and_a_table_but_no_log_lines(
+    sandbox: Sandbox, config: dict[str, Any], tmp_path: Path
+) -> None:
+    code, stdout, shown = on_a_terminal(
+        config, tmp_path, [schema(), *members(*keys(3_000)), state(1)]
+    )
+
+    assert code == 0, shown
+    assert stdout == "1\n"
+    assert "records," in shown
+    assert "changes sent" in shown
+    assert "3,000" in shown.rsplit("segment", 1)[-1]
+    assert " | INFO " not in shown
+    assert len(sandbox.included("beta-users")) == 3_000
+
+
+def test_error_is_the_last_word_on_a_terminal(config: dict[str, Any], tmp_path: Path) -> None:
+    code, stdout, shown = on_a_terminal(
+        config | {"segment_key": "nope"}, tmp_path, [schema(), *members("a"), state(1)]
+    )
+
+    assert code == 1
+    assert stdout == ""
+    assert "no segment 'nope'" in shown.rsplit("ERROR", 1)[-1].replace("\r\n", " ")
+
+
+def test_elsewhere_there_are_plain_log_lines(
+    command: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    result = command([schema(), *members("a")])
+
+    assert " | INFO " in result.stderr
+    assert "\x1b" not in result.stderr
