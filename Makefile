@@ -16,10 +16,20 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[sandbox]' --group dev
 	@touch $@
 
+# The programs around the target, each in an environment of its own: a group of pyproject.toml.
+NEIGHBOURS := .venv-tap/.ready .venv-meltano/.ready
+# fakesnow, which stands in for Snowflake, needs Python 3.11.
+NEIGHBOUR_PYTHON ?= $(PYTHON)
+
+$(NEIGHBOURS): .venv-%/.ready: pyproject.toml $(READY)
+	$(NEIGHBOUR_PYTHON) -m venv --without-pip .venv-$*
+	$(BIN)/python -m pip --python .venv-$*/bin/python install --quiet --group $*
+	@touch $@
+
 demo: $(READY) ## Sync real tap output into a sandbox segment and show what changed
 	@$(BIN)/python demo/demo.py
 
-test: lint types ## Run lint, types and all tests
+test: lint types $(NEIGHBOURS) ## Run lint, types and all tests
 	$(BIN)/python -m pytest
 
 lint: $(READY) ## Check style and dependencies
@@ -44,4 +54,4 @@ format: $(READY) ## Rewrite the code in the project's format
 	$(BIN)/ruff format
 
 clean: ## Remove the environment and all caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .venv-tap .venv-meltano .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -64,7 +64,7 @@ PROPERTIES: dict[str, dict[str, Any]] = {
     "project_key": _text("Project key", "Key of the LaunchDarkly project.", pattern=KEY_PATTERN),
     "environment_key": _text(
         "Environment key",
-        "Key of the environment whose segments are synced, e.g. `production`.",
+        "Key of the environment whose segments are synced, such as `production`.",
         pattern=KEY_PATTERN,
     ),
     "segment_key": _text(

@@ -99,7 +99,8 @@ def _counts(tally: Tally) -> str:
         counts.append(f"{tally.excluded:,} {would}excluded")
     counts.append(f"{tally.already_in_place:,} already in place")
     counts.append(f"{tally.skipped:,} skipped{_reasons(tally)}")
-    return f"{tally.records:,} records: {', '.join(counts)}"
+    noun = "record" if tally.records == 1 else "records"
+    return f"{tally.records:,} {noun}: {', '.join(counts)}"
 
 
 def _requests(sent: Mapping[str, int]) -> str:

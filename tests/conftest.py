@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -64,6 +66,20 @@ class Run:
     @property
     def summary(self) -> str:
         return "\n".join(self.target.summary())
+
+
+@pytest.fixture(autouse=True)
+def no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever a test does: no token in any log line, no context key above DEBUG."""
+    yield
+    for line in caplog.get_records("call"):
+        demand_discreet(line.getMessage(), keys_may_show=line.levelno <= logging.DEBUG)
+
+
+def demand_discreet(text: str, *, keys_may_show: bool = False) -> None:
+    """Assert that a text holds neither the sandbox's token nor one of the numbered keys."""
+    assert TOKEN not in text
+    assert keys_may_show or not re.search(r"user-\d", text)
 
 
 @pytest.fixture
@@ -126,12 +142,14 @@ def command(
     ) -> subprocess.CompletedProcess[str]:
         path = tmp_path / "config.json"
         path.write_text(json.dumps(config | settings))
-        return subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "target_launchdarkly", "--config", str(path)],
             input=lines(messages).decode(),
             capture_output=True,
             encoding="utf-8",
             check=False,
         )
+        demand_discreet(result.stdout + result.stderr)
+        return result
 
     return run
