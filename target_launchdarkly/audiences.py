@@ -71,6 +71,14 @@ class Audience:
             self.pending[context_key] = needed
         return bool(needed) or not included or context_key in self.included
 
+    def is_settled(self, context_key: str, *, included: bool) -> bool:
+        """Whether a wish for a key would change nothing, neither here nor in LaunchDarkly."""
+        return (
+            (context_key in self.included) is included
+            and context_key not in self.pending
+            and (included or self.policy.removal_action == "remove")
+        )
+
     def begin_snapshot(self) -> None:
         """Keep from here on which keys a snapshot lists. Once is enough."""
         if self.listed is None:

@@ -77,6 +77,9 @@ class BigSegment:
         """Never: all wishes together take the fewest requests."""
         return False
 
+    def audience(self, context_kind: str) -> None:
+        """Return nothing: the members cannot be listed."""
+
     def want(self, context_kind: str, context_key: str, *, included: bool) -> None:
         """Ask for one key to be included or not. The last wish for a key wins.
 

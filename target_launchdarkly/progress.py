@@ -10,12 +10,12 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
 
     from rich.table import Table
 
+    from target_launchdarkly.client import Client
     from target_launchdarkly.segments import Segments
-    from target_launchdarkly.tally import Tally
 
 #: How often the line is drawn anew.
 REFRESHES_PER_SECOND = 4
@@ -27,14 +27,14 @@ def is_wanted() -> bool:
 
 
 @contextmanager
-def shown(segments: Segments, waiting_until: Callable[[], float | None]) -> Iterator[None]:
+def shown(segments: Segments, client: Client) -> Iterator[None]:
     """Show a live line in place of INFO lines while the run goes on, and its table at the end.
 
     Warnings and errors appear above the line. If the run fails, its error is the last word.
 
     Args:
         segments: Their tallies are shown.
-        waiting_until: Epoch seconds until which the rate limit is waited for, or None.
+        client: Asked what it waits for and how many requests it sent.
     """
     from rich.console import Console  # noqa: PLC0415 an extra, and slow to import
     from rich.live import Live  # noqa: PLC0415
@@ -43,7 +43,7 @@ def shown(segments: Segments, waiting_until: Callable[[], float | None]) -> Iter
     console = Console(stderr=True)
 
     def line() -> Text:
-        return Text(status(segments, waiting_until()))
+        return Text(status(segments, client.waiting_until))
 
     live = Live(
         get_renderable=line,
@@ -55,7 +55,7 @@ def shown(segments: Segments, waiting_until: Callable[[], float | None]) -> Iter
     # Live takes stderr while it runs, so that log lines appear above it.
     with live, _logs_above_the_line():
         yield
-    console.print(_table({segment.key: segment.tally for segment in segments}))
+    console.print(_table(segments, client))
 
 
 def leave() -> None:
@@ -99,21 +99,22 @@ def _logs_above_the_line() -> Iterator[None]:
             handler.setStream(stream)
 
 
-def _table(tallies: Mapping[str, Tally]) -> Table:
+def _table(segments: Segments, client: Client) -> Table:
     from rich.table import Table  # noqa: PLC0415
 
-    columns = ("records", "added", "removed", "in place", "skipped")
     table = Table(box=None, pad_edge=False)
     table.add_column("segment")
-    for column in columns:
+    for column in ("records", "added", "removed", "in place", "skipped", "requests"):
         table.add_column(column, justify="right")
-    for key, tally in tallies.items():
+    for segment in segments:
+        tally = segment.tally
         counts = (
             tally.records,
             tally.added,
             tally.removed,
             tally.already_in_place,
             tally.skipped,
+            sum(client.requests_of(segment.key).values()),
         )
-        table.add_row(key, *(f"{count:,}" for count in counts))
+        table.add_row(segment.key, *(f"{count:,}" for count in counts))
     return table

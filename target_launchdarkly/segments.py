@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from target_launchdarkly.answers import Answer
-    from target_launchdarkly.audiences import ChangePolicy
+    from target_launchdarkly.audiences import Audience, ChangePolicy
     from target_launchdarkly.client import Client
 
 
@@ -45,6 +45,11 @@ class Segment:
     def has_full_request(self) -> bool:
         """Whether the changes not sent yet fill a request."""
         return self._opened is not None and self._opened.has_full_request
+
+    def audience(self, context_kind: str) -> Audience | None:
+        """Return the live targets of one kind, if the segment was read and shows them."""
+        with self._lock:
+            return self._opened.audience(context_kind) if self._opened else None
 
     def want(self, context_kind: str, context_key: str, *, included: bool) -> None:
         """Ask for one key to be included or not. The last wish for a key wins.

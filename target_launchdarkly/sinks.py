@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.sinks.core import BaseJSONSchemaValidator
 
+    from target_launchdarkly.audiences import Audience
     from target_launchdarkly.segments import Segment, Segments
     from target_launchdarkly.settings import Settings, StreamSettings
     from target_launchdarkly.snapshots import Snapshots
@@ -32,6 +33,18 @@ if TYPE_CHECKING:
 #: The column in which taps write when a row was deleted. The SDK strips it.
 #: https://sdk.meltano.com/en/latest/implementation/record_metadata.html
 DELETED_AT = "_sdc_deleted_at"
+#: All that the SDK strips.
+STRIPPED = (
+    "_sdc_extracted_at",
+    "_sdc_received_at",
+    "_sdc_batched_at",
+    DELETED_AT,
+    "_sdc_sequence",
+    "_sdc_table_version",
+    "_sdc_sync_started_at",
+)
+#: Of more undeclared columns than these, no notes are kept.
+MAX_UNDECLARED = 100
 
 
 class AudienceTarget(Target):
@@ -40,6 +53,26 @@ class AudienceTarget(Target):
     settings: Settings
     segments: Segments
     snapshots: Snapshots
+    #: Changes whenever a stream gets another sink or another column.
+    layout = 0
+
+    def sink_of(self, stream_name: str) -> AudienceSink | None:
+        """Return the sink of a stream's records, if the stream has one."""
+        sink = self._sinks_active.get(stream_name)
+        return sink if isinstance(sink, AudienceSink) else None
+
+    def drain_full(self, sink: AudienceSink) -> None:
+        """Drain a sink that is full, as the SDK does after a record."""
+        self.logger.info(
+            "Target sink for '%s' is full. Current size is '%s'. Draining...",
+            sink.stream_name,
+            sink.current_size,
+        )
+        self.drain_one(sink)
+
+    def drain_if_aged(self) -> None:
+        """Drain everything if that is five minutes ago, as the SDK does after a record."""
+        self._handle_max_record_age()
 
 
 class _QuietValidator(JSONSchemaValidator):
@@ -77,17 +110,22 @@ class AudienceSink(BatchSink):
             StreamError: The stream's schema does not fit its settings.
         """
         super().__init__(target, stream_name, schema, key_properties)
+        self._target = target
         self._segments = target.segments
         self._snapshots = target.snapshots
-        self._stream = target.settings.for_stream(stream_name)
+        self.stream = target.settings.for_stream(stream_name)
         self._skips_invalid = target.settings.invalid_record_action == "skip"
-        self._rule = self._read_rule(self._stream, self.original_schema["properties"])
-        self._snapshots.open(stream_name, self._stream)
+        self.rule = self._read_rule(self.stream, self.original_schema["properties"])
+        self._snapshots.open(stream_name, self.stream)
         #: The segments that this stream has named, opened for its way of syncing.
         self._opened: dict[str, Segment] = {}
         self._invalid_warned = False
         #: Why the record in work is invalid, if it is.
         self._invalid: InvalidRecordError | None = None
+        #: Columns that came without being declared, and whether they may hold anything now. Of
+        #: those that only held null, the SDK is still to warn.
+        self.undeclared: dict[str, bool] = {}
+        target.layout += 1
 
     def _read_rule(self, stream: StreamSettings, columns: dict[str, Any]) -> MembershipRule:
         listed = ", ".join(columns) or "it has none"
@@ -130,6 +168,46 @@ class AudienceSink(BatchSink):
         self.logger.warning("%s Its records are skipped.", problem)
 
     @property
+    def keywords(self) -> frozenset[str]:
+        """The keywords by which records are validated; none if they are not validated."""
+        validator: Any = self._validator
+        return frozenset(validator.validator.VALIDATORS) if validator else frozenset()
+
+    @property
+    def audience(self) -> Audience | None:
+        """The targets that all records of this stream are about; None if it is no single list."""
+        if self.stream.segment_key_field or self.stream.is_snapshot:
+            return None
+        segment = self._opened.get(str(self.stream.segment_key))
+        return segment.audience(self.stream.context_kind) if segment else None
+
+    def take(self, record: dict[str, Any], *, deleted: bool, version: object) -> None:
+        """Process a record that is known to be valid, as the target would.
+
+        Args:
+            record: Those of its properties that say something here.
+            deleted: Whether the source has deleted the row.
+            version: That of the RECORD message.
+
+        Raises:
+            TargetError: The record says no membership, or its segment cannot be synced.
+        """
+        self._invalid = None
+        self._snapshots.note_records((self.stream_name,), version)
+        self.tally_record_read()
+        self.process_record(record, {"deleted": deleted})
+        self.record_counter_metric.increment()
+
+    def tally_settled(self, settled: int, not_acted_on: int) -> None:
+        """Count records of the one segment which change nothing, without looking at them."""
+        records = settled + not_acted_on
+        self.tally_record_read(records)
+        self.record_counter_metric.increment(records)
+        tally = self._opened[str(self.stream.segment_key)].tally
+        tally.records += records
+        tally.not_acted_on += not_acted_on
+
+    @property
     @override
     def is_full(self) -> bool:
         """Whether it is time to send whole requests, however many records that took."""
@@ -155,9 +233,20 @@ class AudienceSink(BatchSink):
             super()._validate_and_parse(dict(record))
         except InvalidRecordError as error:
             self._reject(error)
-        except ValueError:
+        except (ValueError, TypeError):
+            # TypeError: a number in a column of dates, where the schema allows or does not matter.
             self._reject(InvalidRecordError("a date or time in it cannot be read."))
+        else:
+            self._note_undeclared(record)
         return record
+
+    def _note_undeclared(self, record: dict[str, Any]) -> None:
+        may_be_anything = self.schema.get("additionalProperties", False)
+        for name in record.keys() - self.schema["properties"].keys():
+            is_told = bool(may_be_anything or name in self._warned_missing_fields)
+            if self.undeclared.get(name) != is_told and len(self.undeclared) < MAX_UNDECLARED:
+                self.undeclared[name] = is_told
+                self._target.layout += 1
 
     @override
     def _singer_validate_message(self, record: dict[str, Any]) -> None:
@@ -180,7 +269,7 @@ class AudienceSink(BatchSink):
         try:
             if self._invalid:
                 raise self._invalid
-            membership = self._rule.read(record, deleted=context["deleted"])
+            membership = self.rule.read(record, deleted=context["deleted"])
         except InvalidRecordError as error:
             self._reject(error)
             self._leave_out(segment, record)
@@ -189,11 +278,11 @@ class AudienceSink(BatchSink):
         self._segments.note(segment)
 
     def _hand_over(self, segment: Segment, key: str, included: bool | None) -> None:  # noqa: FBT001
-        kind = self._stream.context_kind
+        kind = self.stream.context_kind
         if included is None:
             segment.tally.records += 1
             segment.tally.not_acted_on += 1
-        elif not self._stream.is_snapshot:
+        elif not self.stream.is_snapshot:
             segment.want(kind, key, included=included)
         elif included:
             segment.list_member(kind, key)
@@ -202,19 +291,19 @@ class AudienceSink(BatchSink):
 
     def _segment_of(self, record: dict[str, Any]) -> Segment:
         """Return the segment that a record is about, opened for this stream."""
-        segment_key = self._stream.segment_key
-        if self._stream.segment_key_field:
-            segment_key = _segment_key(record, self._stream.segment_key_field)
+        segment_key = self.stream.segment_key
+        if self.stream.segment_key_field:
+            segment_key = _segment_key(record, self.stream.segment_key_field)
         segment = self._opened.get(str(segment_key))
         if segment is None:
             segment = self._segments[str(segment_key)]
-            self._snapshots.feed(self.stream_name, self._stream, segment)
+            self._snapshots.feed(self.stream_name, self.stream, segment)
             self._opened[segment.key] = segment
         return segment
 
     def _note_size(self, segment: Segment, record: dict[str, Any]) -> None:
-        if self._stream.is_snapshot and self._stream.audience_size_field:
-            stated = record.get(self._stream.audience_size_field)
+        if self.stream.is_snapshot and self.stream.audience_size_field:
+            stated = record.get(self.stream.audience_size_field)
             self._snapshots[self.stream_name].note_size(segment.key, stated)
 
     def _leave_out(self, segment: Segment, record: dict[str, Any]) -> None:
@@ -222,8 +311,8 @@ class AudienceSink(BatchSink):
         segment.tally.records += 1
         segment.tally.invalid += 1
         try:
-            field = self._stream.context_key_field
-            segment.spare(self._stream.context_kind, context_key(record.get(field), field))
+            field = self.stream.context_key_field
+            segment.spare(self.stream.context_kind, context_key(record.get(field), field))
         except InvalidRecordError:
             return
 

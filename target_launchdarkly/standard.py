@@ -66,18 +66,27 @@ class StandardSegment:
         """Whether the changes not sent yet fill a request."""
         return self.operations >= self._policy.chunk_size
 
+    def audience(self, context_kind: str) -> Audience:
+        """Return the live targets of one kind; the same object throughout the run."""
+        audience = self._audiences.get(context_kind)
+        if audience is None:
+            audience = Audience(context_kind, self._policy)
+            audience.see(self._answer)
+            self._audiences[context_kind] = audience
+        return audience
+
     def want(self, context_kind: str, context_key: str, *, included: bool) -> None:
         """Ask for one key to be included or not. The last wish for a key wins.
 
         Raises:
             SegmentError: The key is excluded by hand, and the settings say to fail then.
         """
-        if not self._audience(context_kind).want(context_key, included=included):
+        if not self.audience(context_kind).want(context_key, included=included):
             self._leave_excluded(1)
 
     def begin_snapshot(self, context_kind: str) -> None:
         """Keep from here on which keys of this kind a snapshot lists."""
-        self._audience(context_kind).begin_snapshot()
+        self.audience(context_kind).begin_snapshot()
 
     def list_member(self, context_kind: str, context_key: str) -> None:
         """Include a key that a snapshot lists, and keep it from being removed."""
@@ -86,11 +95,11 @@ class StandardSegment:
 
     def unlist(self, context_kind: str, context_key: str) -> None:
         """Take note that a snapshot says of a key that it is no member."""
-        self._audience(context_kind).unlist(context_key)
+        self.audience(context_kind).unlist(context_key)
 
     def spare(self, context_kind: str, context_key: str) -> None:
         """Keep a key from being removed by the snapshot, whether it is a member or not."""
-        listed = self._audience(context_kind).listed
+        listed = self.audience(context_kind).listed
         if listed is not None:
             listed.add(context_key)
 
@@ -136,14 +145,6 @@ class StandardSegment:
 
     def _snapshots(self) -> list[Audience]:
         return [each for each in self._audiences.values() if each.listed is not None]
-
-    def _audience(self, context_kind: str) -> Audience:
-        audience = self._audiences.get(context_kind)
-        if audience is None:
-            audience = Audience(context_kind, self._policy)
-            audience.see(self._answer)
-            self._audiences[context_kind] = audience
-        return audience
 
     def _leave_excluded(self, count: int) -> None:
         """Tell of keys to include that are excluded by hand."""

@@ -42,11 +42,13 @@ ROOMS: dict[str, set[str]] = {
     "segments": {"errors", "standard", "big", "tally"},
     "snapshots": {"errors", "completeness", "segments"},
     "sinks": {"errors", "membership", "segments", "settings", "snapshots"},
+    "ingest": {"membership", "sinks"},
     "check": {"errors"},
     "progress": set(),
     "target": {
         *("errors", "settings", "calls", "client", "batches", "reader", "check"),
         *("audiences", "tally", "segments", "snapshots", "sinks", "progress"),
+        "ingest",
     },
     "__main__": {"target"},
 }
@@ -55,18 +57,22 @@ ROOMS_FOR_TYPES: dict[str, set[str]] = {
     "segments": {"answers", "audiences", "client"},
     "snapshots": {"settings"},
     "check": {"answers", "client", "settings"},
-    "progress": {"segments", "tally"},
+    "progress": {"client", "segments"},
+    "ingest": {"audiences", "settings"},
+    "reader": {"ingest"},
+    "sinks": {"audiences"},
 }
 #: Library to the only rooms that may import it.
 LIBRARIES: dict[str, set[str]] = {
     # batches and reader take the SDK's JSON and its reader, and nothing else of it.
-    "singer_sdk": {"target", "sinks", "reader", "batches"},
+    "singer_sdk": {"target", "sinks", "reader", "batches", "ingest"},
     # answers reads the responses that client gets.
     "requests": {"client", "answers"},
     "urllib3": set(),
     "backoff": {"client"},
     "click": {"target"},
     "rich": {"progress"},
+    "msgspec": {"ingest"},
     "aiohttp": set(),
 }
 #: Rooms without any library, so that they can be tested, and understood, alone.

@@ -1,0 +1,501 @@
+"""Records on a short way: lines become memberships without the SDK's work for each record.
+
+A stream's JSON Schema becomes a type by which msgspec decodes whole lines, so that decoding is
+validation. It is stricter than the schema wherever the two could differ. A line that such a type
+rejects, and every line of a stream that has none, goes the SDK's way, unchanged and in its turn.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from operator import length_hint
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, Union, cast
+
+from singer_sdk.helpers._typing import get_datelike_property_type
+from singer_sdk.mapper import SameRecordTransform
+
+from target_launchdarkly.membership import DECISIONS, FLAGS
+from target_launchdarkly.sinks import DELETED_AT, STRIPPED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
+
+    from singer_sdk.mapper import StreamMap
+
+    from target_launchdarkly.audiences import Audience
+    from target_launchdarkly.settings import StreamSettings
+    from target_launchdarkly.sinks import AudienceSink, AudienceTarget
+
+#: What a pipe holds, so that one read empties it.
+BLOCK_BYTES = 65_536
+#: A line with more brackets may be nested so deeply that it depends on the parser who fails.
+MAX_BRACKETS = 200
+
+#: The types of JSON Schema as msgspec names them.
+KINDS: Mapping[str, Any] = {
+    "string": str,
+    "integer": int,
+    "number": float,
+    "boolean": bool,
+    "null": None,
+    "array": list,
+    "object": dict,
+}
+#: What a column may hold that says something to us. No floats: the SDK's way has exact decimals.
+SCALARS = frozenset({"string", "integer", "boolean", "null"})
+#: The kind of values that a keyword limits, and what msgspec calls the limit.
+LIMITS = {
+    "minLength": ("string", "min_length"),
+    "maxLength": ("string", "max_length"),
+    "minimum": ("integer", "ge"),
+    "maximum": ("integer", "le"),
+    "exclusiveMinimum": ("integer", "gt"),
+    "exclusiveMaximum": ("integer", "lt"),
+}
+#: The keywords that only objects are looked at for.
+OBJECT_KEYWORDS = frozenset({"properties", "required", "additionalProperties"})
+#: Keywords that can change what the others mean.
+IDENTIFIERS = frozenset({"$id", "$schema", "$anchor", "$dynamicAnchor", "$vocabulary"})
+#: What is raised where a type cannot say what a schema says; a schema need not make sense.
+UNSUPPORTED = (
+    *(TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError),
+)
+#: Stands for a property that a record does not have, and for a flag that does not decide.
+ABSENT = object()
+NO_DECISION = cast("bool", object())
+#: How the SDK reads dates and times.
+PARSERS: Mapping[str, Callable[[str], object]] = {
+    "date-time": datetime.fromisoformat,
+    "date": date.fromisoformat,
+    "time": time.fromisoformat,
+}
+
+
+class Ingest:
+    """Takes the records of a run that it can take, and leaves the rest of the input.
+
+    Args:
+        target: Asked for the streams' sinks, and told when a sink may be due.
+    """
+
+    def __init__(self, target: AudienceTarget) -> None:
+        self._target = target
+        #: The line in work, counted from 1.
+        self.line_number = 0
+        #: How many records were taken.
+        self.records = 0
+        self._layout = target.layout
+        self._streams: dict[str, _Stream | None] = {}
+        self._decode: Callable[[bytes], Any] = _decode_nothing
+        self._takers: dict[type, Callable[[Any], bool]] = {}
+        self._nests = False
+
+    def rest(self, source: IO[bytes]) -> Iterator[bytes]:
+        """Take what can be taken, and yield every other line in its turn.
+
+        Raises:
+            TargetError: As the SDK's way would, at the same line.
+        """
+        for lines in _blocks(source):
+            yield from self._rest_of(lines)
+
+    def _rest_of(self, lines: list[bytes]) -> Iterator[bytes]:
+        todo = iter(lines)
+        last = self.line_number + len(lines)
+        decode, takers, nests = self._decode, self._takers, self._nests
+        try:
+            for line in todo:
+                # Nothing but the decoding: its errors alone mean another way for the line.
+                try:
+                    message = decode(line)
+                except (ValueError, RecursionError):
+                    message = None
+                if nests and line.count(b"[") + line.count(b"{") > MAX_BRACKETS:
+                    message = None
+                if message is None or not takers[message.__class__](message):
+                    self._settle()
+                    self.line_number = last - length_hint(todo)
+                    yield line
+                    if self._layout != self._target.layout:
+                        self._compile()
+                        decode, takers, nests = self._decode, self._takers, self._nests
+        finally:
+            self.line_number = last - length_hint(todo)
+            self._count()
+        self._settle()
+
+    def _count(self) -> int:
+        """Hand over what the streams have counted."""
+        taken = sum(stream.count() for stream in self._streams.values() if stream)
+        self.records += taken
+        return taken
+
+    def _settle(self) -> None:
+        if self._count():
+            self._target.drain_if_aged()
+
+    def _compile(self) -> None:
+        """Look at the streams again: one is new, or has another schema or column."""
+        import msgspec  # noqa: PLC0415 not before there is something to decode
+
+        self._layout = self._target.layout
+        for name, stream_maps in self._target.mapper.stream_maps.items():
+            sink = self._target.sink_of(name) if _is_identity(name, stream_maps) else None
+            known = self._streams.get(name)
+            if sink is None:
+                self._streams[name] = None
+            elif known is None or not known.is_of(sink):
+                self._streams[name] = _stream(self._target, sink)
+        streams = [stream for stream in self._streams.values() if stream]
+        self._takers = {stream.message_type: stream.take for stream in streams}
+        self._nests = any(stream.nests for stream in streams)
+        self._decode = _decode_nothing
+        if streams:
+            # One more than there are, because msgspec lets the tag of a lone type be absent.
+            names = [name for name, stream in self._streams.items() if stream]
+            beside = f"{max(names, key=len)}+"
+            other = msgspec.defstruct("Other", [], tag_field="stream", tag=beside)
+            self._takers[other] = _leave
+            self._decode = msgspec.json.Decoder(_union(self._takers)).decode
+
+
+class _Stream:
+    """One stream's way from a decoded message to its segments.
+
+    Args:
+        target: Told when the sink may be due.
+        sink: The stream's sink.
+        message_type: What its RECORD messages are decoded to.
+        columns: Its records' properties, by name.
+    """
+
+    def __init__(
+        self,
+        target: AudienceTarget,
+        sink: AudienceSink,
+        message_type: type,
+        columns: Mapping[str, _Column],
+    ) -> None:
+        self.message_type = message_type
+        #: Whether a record may hold arrays or objects.
+        self.nests = any(column.nests for column in columns.values())
+        self._target = target
+        self._sink = sink
+        self._undeclared = dict(sink.undeclared)
+        self._roles = [(name, each.attribute) for name, each in columns.items() if each.is_read]
+        self._dates = [(each.attribute, each.parse) for each in columns.values() if each.parse]
+        self._decisions = _decisions(sink)
+        #: The targets that all records are about, where there is one such list and it can be seen.
+        self._audience: Audience | None = None
+        self._settled = self._not_acted_on = self._processed = 0
+
+    def is_of(self, sink: AudienceSink) -> bool:
+        """Whether this is still the way of that sink's records."""
+        return self._sink is sink and self._undeclared == sink.undeclared
+
+    def take(self, message: Any) -> bool:
+        """Take a record, or return False to leave it to the SDK's way.
+
+        Raises:
+            TargetError: As the sink would.
+        """
+        record = message.record
+        for attribute, parse in self._dates:
+            text = getattr(record, attribute)
+            if text.__class__ is str:
+                try:
+                    parse(text)
+                except ValueError:
+                    return False
+        audience = self._audience
+        if audience is not None:
+            key = record.key
+            included = self._decisions.get(
+                record.flag if record.deleted is None else False, NO_DECISION
+            )
+            # What changes nothing is only counted; the sink looks at everything else.
+            if included is not NO_DECISION and key.__class__ is str and key and not key.isspace():
+                if included is None:
+                    self._not_acted_on += 1
+                    return True
+                if audience.is_settled(key, included=included):
+                    self._settled += 1
+                    return True
+        self._process(message)
+        return True
+
+    def _process(self, message: Any) -> None:
+        record = message.record
+        read = {
+            name: value
+            for name, attribute in self._roles
+            if (value := getattr(record, attribute)) is not ABSENT
+        }
+        self._processed += 1
+        self._sink.take(read, deleted=record.deleted is not None, version=message.version)
+        if self._audience is None:
+            self._audience = self._sink.audience
+        if self._sink.is_full:
+            self._hand_over()
+            self._target.drain_full(self._sink)
+
+    def _hand_over(self) -> None:
+        counted = self._settled + self._not_acted_on
+        if counted:
+            self._sink.tally_settled(self._settled, self._not_acted_on)
+            self._processed += counted
+            self._settled = self._not_acted_on = 0
+
+    def count(self) -> int:
+        """Tell the sink what was only counted, and return how many records were taken since."""
+        self._hand_over()
+        taken, self._processed = self._processed, 0
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A property of a record: where its value is put, and what it may be."""
+
+    attribute: str
+    #: What the value may be, e.g. `{"string": str, "null": None}`.
+    kinds: Mapping[str, Any]
+    is_required: bool = False
+    #: What is put where the property is absent.
+    default: object = ABSENT
+    #: Whether the sink looks at the value.
+    is_read: bool = False
+    #: What the SDK reads the value with, to see whether it can be read.
+    parse: Callable[[str], object] | None = None
+
+    @property
+    def nests(self) -> bool:
+        return "array" in self.kinds or "object" in self.kinds
+
+
+def _stream(target: AudienceTarget, sink: AudienceSink) -> _Stream | None:
+    """Return the short way of a sink's records, or None if there is none that means the same."""
+    import msgspec  # noqa: PLC0415
+
+    if sink.logger.isEnabledFor(logging.DEBUG) or sink.include_sdc_metadata_properties:
+        return None
+    try:
+        # A name that is not valid Unicode is told apart only when there are two.
+        sink.stream_name.encode()
+        columns = _columns(sink)
+        message_type = msgspec.defstruct(
+            "Record",
+            [
+                ("type", Literal["RECORD"]),
+                ("record", _struct(columns)),
+                ("version", int | str | None, None),
+                ("time_extracted", str | None, None),
+            ],
+            tag_field="stream",
+            tag=sink.stream_name,
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        # Only here does msgspec look at all of it.
+        msgspec.json.Decoder(message_type)
+    except UNSUPPORTED:
+        return None
+    return _Stream(target, sink, message_type, columns)
+
+
+def _columns(sink: AudienceSink) -> dict[str, _Column]:
+    """Return what records of a stream may hold, by property.
+
+    Raises:
+        One of UNSUPPORTED: That cannot be said with certainty.
+    """
+    schema, keywords = sink.schema, sink.keywords
+    roles = _roles(sink.stream)
+    required = set(sink.key_properties)
+    if keywords:
+        required |= _required(schema, (keywords | IDENTIFIERS) - {"$schema"})
+    if not required <= schema["properties"].keys() or roles.keys() & set(STRIPPED):
+        raise ValueError
+    kinds = {name: _kinds(each, keywords) for name, each in schema["properties"].items()}
+    for name, is_told in sink.undeclared.items():
+        kinds[name] = dict(KINDS) if is_told else {"null": None}
+    columns = {}
+    for number, (name, may_be) in enumerate(kinds.items()):
+        attribute = roles.get(name) or f"c{number}"
+        datelike = get_datelike_property_type(schema["properties"].get(name, {}))
+        if datelike:
+            may_be = _only(may_be, {"string", "null"})  # noqa: PLW2901
+        if name in roles:
+            may_be = _only(may_be, SCALARS)  # noqa: PLW2901
+        columns[name] = _Column(
+            attribute,
+            may_be,
+            is_required=name in required,
+            is_read=name in roles,
+            parse=PARSERS.get(datelike or ""),
+        )
+    for name in STRIPPED:
+        attribute = "deleted" if name == DELETED_AT else f"s{name}"
+        columns[name] = _Column(attribute, _only(KINDS, {*SCALARS, "number"}), default=None)
+    return columns
+
+
+def _roles(stream: StreamSettings) -> dict[str, str]:
+    """Return the properties that say something to the sink, and where their values are put."""
+    roles = {
+        stream.audience_size_field: "size",
+        stream.segment_key_field: "segment",
+        stream.membership_field: "flag",
+        stream.context_key_field: "key",
+    }
+    if stream.membership_field == stream.context_key_field:
+        raise ValueError
+    return {name: attribute for name, attribute in roles.items() if name}
+
+
+def _only(kinds: Mapping[str, Any], wanted: AbstractSet[str]) -> dict[str, Any]:
+    left = {kind: each for kind, each in kinds.items() if kind in wanted}
+    if not left:
+        raise ValueError
+    return left
+
+
+def _required(schema: Mapping[str, Any], keywords: AbstractSet[str]) -> set[str]:
+    """Return the properties that an object schema requires, if it is a simple one."""
+    if schema.keys() & keywords - {*OBJECT_KEYWORDS, "type", "format"}:
+        raise ValueError
+    if "object" not in schema.get("type", "object"):
+        raise ValueError
+    if not isinstance(schema.get("additionalProperties", False), bool):
+        raise TypeError
+    return set(schema.get("required", ()))
+
+
+def _struct(columns: Mapping[str, _Column]) -> type:
+    """Return the type of an object with these properties and no others."""
+    import msgspec  # noqa: PLC0415
+
+    fields: list[Any] = [
+        (each.attribute, _union(each.kinds.values()), *([] if each.is_required else [each.default]))
+        for each in columns.values()
+    ]
+    names = {each.attribute: name for name, each in columns.items()}
+    return msgspec.defstruct(
+        "Object",
+        fields,
+        rename=names,
+        namespace={name: ABSENT for name in ("key", "flag") if name not in names},
+        kw_only=True,
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+
+
+def _union(kinds: Iterable[Any]) -> Any:
+    return Union[tuple(kinds)]  # noqa: UP007 the members are known only here
+
+
+def _kinds(schema: Mapping[str, Any], keywords: AbstractSet[str]) -> dict[str, Any]:
+    """Return what a value may be by its JSON Schema, of whose keywords all are looked at.
+
+    Raises:
+        One of UNSUPPORTED: A type cannot say it.
+    """
+    if not keywords:
+        return dict(KINDS)
+    used = schema.keys() & (keywords | IDENTIFIERS) - {"type", "format"}
+    if "anyOf" in used:
+        return _any_of(schema, keywords)
+    types = schema.get("type", list(KINDS))
+    kinds = {kind: KINDS[kind] for kind in ([types] if isinstance(types, str) else types)}
+    if "number" in kinds:
+        kinds["integer"] = int
+    if used & {*OBJECT_KEYWORDS} and "object" in kinds:
+        kinds["object"] = _object(schema, keywords)
+    if "items" in used and "array" in kinds:
+        kinds["array"] = list[_union(_kinds(schema["items"], keywords).values())]  # type: ignore[misc]
+    for keyword in used - {*OBJECT_KEYWORDS, "items"}:
+        kind, limit = LIMITS[keyword]
+        _limit(kinds, kind, limit, schema[keyword])
+    return kinds
+
+
+def _any_of(schema: Mapping[str, Any], keywords: AbstractSet[str]) -> dict[str, Any]:
+    if schema.keys() & (keywords | IDENTIFIERS) - {"anyOf", "format"}:
+        raise ValueError
+    kinds: dict[str, Any] = {}
+    for option in schema["anyOf"]:
+        for kind, each in _kinds(option, keywords).items():
+            if kinds.setdefault(kind, each) is not each:
+                raise ValueError
+    return kinds
+
+
+def _object(schema: Mapping[str, Any], keywords: AbstractSet[str]) -> Any:
+    required = _required({**schema, "type": "object"}, OBJECT_KEYWORDS & schema.keys())
+    properties = schema.get("properties", {})
+    if not properties and not required and schema.get("additionalProperties", True):
+        return dict
+    if not required <= properties.keys():
+        raise ValueError
+    return _struct(
+        {
+            name: _Column(f"c{number}", _kinds(each, keywords), is_required=name in required)
+            for number, (name, each) in enumerate(properties.items())
+        }
+    )
+
+
+def _limit(kinds: dict[str, Any], kind: str, limit: str, value: object) -> None:
+    """Narrow one kind. Bounds of decimal numbers cannot be said: they are decoded as floats."""
+    import msgspec  # noqa: PLC0415
+
+    if kind == "integer" and "number" in kinds:
+        raise ValueError
+    if kind in kinds:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError
+        limits: dict[str, Any] = {limit: value}
+        kinds[kind] = Annotated[kinds[kind], msgspec.Meta(**limits)]
+
+
+def _decisions(sink: AudienceSink) -> dict[object, bool | None]:
+    """Return what to do by the flag's value; values that are not here, the sink looks at."""
+    meaning = DECISIONS[sink.rule.mode]
+    decisions: dict[object, bool | None] = {flag: meaning[says] for flag, says in FLAGS.items()}
+    decisions |= {True: meaning[True], False: meaning[False]}
+    if not sink.rule.has_flag:
+        decisions[ABSENT] = meaning[None]
+    return decisions
+
+
+def _is_identity(name: str, stream_maps: list[StreamMap]) -> bool:
+    """Whether a stream's records reach its sink as they are."""
+    return [(type(each), each.stream_alias, each.flattening_enabled) for each in stream_maps] == [
+        (SameRecordTransform, name, False)
+    ]
+
+
+def _decode_nothing(line: bytes) -> None:
+    """Leave every line to the SDK's way."""
+
+
+def _leave(message: object) -> bool:  # noqa: ARG001
+    """Leave a message to the SDK's way."""
+    return False
+
+
+def _blocks(source: IO[bytes]) -> Iterator[list[bytes]]:
+    """Yield lines as they come, many at a time, without waiting for more than is there."""
+    parts: list[bytes] = []
+    while block := source.read1(BLOCK_BYTES):  # type: ignore[attr-defined]
+        lines, newline, rest = block.rpartition(b"\n")
+        if newline:
+            yield b"".join([*parts, lines]).split(b"\n")
+            parts.clear()
+        parts.append(rest)
+    if last := b"".join(parts):
+        yield [last]
