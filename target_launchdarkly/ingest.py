@@ -428,9 +428,8 @@ def _any_of(schema: Mapping[str, Any], keywords: AbstractSet[str]) -> dict[str, 
         raise ValueError
     kinds: dict[str, Any] = {}
     for option in schema["anyOf"]:
-        for kind, each in _kinds(option, keywords).items():
-            if kinds.setdefault(kind, each) is not each:
-                raise ValueError
+        # Of two options for one kind, the first alone: the other's values go the SDK's way.
+        kinds = _kinds(option, keywords) | kinds
     return kinds
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sqlite3
+import weakref
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
@@ -27,6 +28,8 @@ class KeyFile:
     def __init__(self) -> None:
         # Segments may be sent from other threads than the one that reads, but never at a time.
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        # However the run ends, nobody need think of closing it.
+        weakref.finalize(self, self._database.close)
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("PRAGMA cache_size = -4096")
         self._buffer: list[tuple[str, bool]] = []
@@ -45,10 +48,6 @@ class KeyFile:
         self._database.execute(
             "CREATE TABLE word (number INTEGER PRIMARY KEY, context_key TEXT, listed INTEGER)"
         )
-
-    def close(self) -> None:
-        """Give the disk space back."""
-        self._database.close()
 
     def counts(self) -> tuple[int, int]:
         """Return how many keys are listed, and how many are not."""
