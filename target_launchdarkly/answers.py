@@ -168,7 +168,7 @@ def refusal(status: int, message: str, call: Call, connection: Connection) -> La
     if status == requests.codes.forbidden and "approval is required" in message.lower():
         status = APPROVAL_REQUIRED
     remedy = REMEDIES.get(status) or REMEDIES.get(status // 100 * 100) or REMEDIES[400]
-    return LaunchDarklyError(f"{refused} {remedy.format(url=call.url)}")
+    return LaunchDarklyError(f"{refused} {remedy.format(url=call.public_url)}")
 
 
 def _not_found(refused: str, message: str, call: Call, connection: Connection) -> NotFoundError:

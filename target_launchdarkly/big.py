@@ -59,7 +59,9 @@ class BigSegment:
         self._client = client
         self._policy = policy
         self._context_kind = answer.get("unboundedContextKind") or "user"
-        self._members_at_start = (answer.get("_unboundedMetadata") or {}).get("includedCount")
+        counts = answer.get("_unboundedMetadata") or {}
+        self._members_at_start = counts.get("includedCount")
+        self._excludes_by_hand = counts.get("excludedCount") != 0
         self._wishes = KeyFile()
         self._has_wishes = False
         self._is_snapshot = False
@@ -160,6 +162,7 @@ class BigSegment:
             return
         adding, removing = self._wishes.counts()
         if self._replaces:
+            self._warn_of_excluded()
             self._import("replace", adding)
             self.tally.unlisted += self.unlisted
         else:
@@ -167,10 +170,20 @@ class BigSegment:
         self._wishes.clear()
         self._has_wishes = self._replaces = False
 
+    def _warn_of_excluded(self) -> None:
+        if self._excludes_by_hand and self._policy.excluded_key_action != "include":
+            logger.warning(
+                "Segment '%s' has excluded targets, and an import does not look at them: who is "
+                "listed becomes a member even if excluded by hand.",
+                self.key,
+            )
+
     def _send(self, adding: int, removing: int) -> None:
         """Send the wishes as patches, but many additions as one import."""
         additions = self._additions()
-        if adding > IMPORT_INSTEAD_OF_PATCHES * self._policy.chunk_size:
+        # An import does not look at the excluded targets, so patches go where there are any.
+        is_much = adding > IMPORT_INSTEAD_OF_PATCHES * self._policy.chunk_size
+        if is_much and not self._excludes_by_hand:
             self._import("merge", adding)
             additions = iter(())
         removals = self._removals() if removing else iter(())

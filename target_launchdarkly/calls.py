@@ -7,12 +7,15 @@ import re
 from dataclasses import dataclass
 from io import SEEK_END
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 UPLOAD_BLOCK_BYTES = 65_536
+#: What stands before a context key in a URL.
+CONTEXTS = "/contexts/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,11 @@ class Call:
         return json.dumps(self.body).encode()
 
     @property
+    def public_url(self) -> str:
+        """The URL without the context key that may end it."""
+        return self.url.partition(CONTEXTS)[0]
+
+    @property
     def keys(self) -> list[str]:
         """The context keys that the request carries, but for those of an upload."""
         if self.body is None or isinstance(self.body, Upload):
@@ -89,6 +97,7 @@ class Call:
 
     def without_keys(self, message: str) -> str:
         """Return the message without any context key: they may be personal data."""
-        for key in sorted((key for key in self.keys if key in message), key=len, reverse=True):
+        named = [*self.keys, *filter(None, [unquote(self.url.partition(CONTEXTS)[2])])]
+        for key in sorted((key for key in named if key in message), key=len, reverse=True):
             message = re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", "[context key]", message)
         return message

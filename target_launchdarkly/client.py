@@ -171,7 +171,7 @@ class Client:
             read=import_id_of,
             body=upload,
             content_type=upload.content_type,
-            accept={200, 201, 202, 204},
+            accept={201, 202, 204},
         )
 
     def get_import(self, segment_key: str, import_id: str) -> Answer:
@@ -254,9 +254,9 @@ class Client:
     def _give_up(self, call: Call, failure: TransientError, pause: float) -> NoReturn:
         raise LaunchDarklyError(
             f"{call} failed: {failure}, and the next try in {pause:.0f} s would pass "
-            f"max_retry_seconds ({self._connection.max_retry_seconds:g}). Asked was {call.url}: if "
-            "that is not your account's instance, set api_instance to 'us', 'eu' or 'federal'. "
-            "Else run again later; a rerun continues where this run ended."
+            f"max_retry_seconds ({self._connection.max_retry_seconds:g}). Asked was "
+            f"{call.public_url}: if that is not your account's instance, set api_instance to 'us', "
+            "'eu' or 'federal'. Else run again later; a rerun continues where this run ended."
         ) from failure
 
     def _await_limit(self, call: Call, deadline: float) -> None:
@@ -320,6 +320,8 @@ class Client:
                 "HTTP 429: the account's rate limit is reached",
                 not_before=self._asked_not_before(response),
             )
+        if status < requests.codes.multiple_choices:
+            return TransientError(f"HTTP {status}, but not the answer of this request ({message})")
         if status in TRANSIENT_STATUSES or status >= requests.codes.server_error:
             return TransientError(f"HTTP {status}: {message}")
         return refusal(status, message, call, self._connection)

@@ -149,13 +149,15 @@ def test_unproven_snapshot_adds_by_patches_and_removes_nobody(
 def test_many_additions_of_an_unproven_snapshot_are_one_merge(
     sandbox: Sandbox, sync: Callable[..., Run]
 ) -> None:
+    sandbox.add_segment("plain", unbounded=True, included=["user-0", "gone"])
+
     run = sync(
         [schema(), *members(*keys(50, start=1))],
-        **SNAPSHOT | {"trust_end_of_input": False, "batch_size_rows": 2},
+        **SNAPSHOT | {"trust_end_of_input": False, "batch_size_rows": 2, "segment_key": "plain"},
     )
 
     assert run.error is not None
-    assert set(sandbox.included(BIG)) == {*keys(51), "gone"}
+    assert set(sandbox.included("plain")) == {*keys(51), "gone"}
     assert requests_of(sandbox)[1] == "POST imports"
     assert "PATCH" not in {each.method for each in sandbox.requests}
 
@@ -164,16 +166,53 @@ def test_many_additions_of_an_unproven_snapshot_are_one_merge(
 def test_additions_go_as_a_merge_where_that_takes_fewer_requests(
     sandbox: Sandbox, sync: Callable[..., Run], count: int, method: str
 ) -> None:
+    sandbox.add_segment("plain", unbounded=True, included=["user-0", "gone"])
+
     run = sync(
         [schema(), *members(*keys(count, start=1)), *leavers("gone")],
-        segment_key=BIG,
+        segment_key="plain",
         audience_sync_mode="mirror",
         batch_size_rows=2,
     )
 
     assert run.error is None
     assert sandbox.requests[1].method == method
-    assert set(sandbox.included(BIG)) == set(keys(count + 1))
+    assert set(sandbox.included("plain")) == set(keys(count + 1))
+
+
+@pytest.mark.parametrize("action", ["skip", "include", "fail"])
+def test_many_additions_respect_who_is_excluded_by_hand(
+    sandbox: Sandbox, sync: Callable[..., Run], action: str
+) -> None:
+    """An import would not look at the excluded targets."""
+    run = sync(
+        [schema(), *members(*keys(60, start=1), "banned")],
+        segment_key=BIG,
+        batch_size_rows=2,
+        excluded_key_action=action,
+    )
+
+    assert (run.error is None) == (action != "fail")
+    assert ("banned" in sandbox.included(BIG)) == (action == "include")
+    assert "POST" not in {each.method for each in sandbox.requests}
+
+
+def test_import_of_an_earlier_run_is_waited_for(sandbox: Sandbox, sync: Callable[..., Run]) -> None:
+    """It would bring back who leaves now."""
+    sandbox.add_segment("plain", unbounded=True)
+    sandbox.import_polls = 10
+    first = sync(
+        [schema(), *members(*keys(50))],
+        segment_key="plain",
+        batch_size_rows=2,
+        max_retry_seconds=0,
+    )
+    assert "not complete" in str(first.error)
+
+    second = sync([schema(), *leavers("user-1")], segment_key="plain", audience_sync_mode="mirror")
+
+    assert "import in progress" in str(second.error)
+    assert "PATCH" not in {each.method for each in sandbox.requests}
 
 
 def test_guard_counts_against_the_included_count(
