@@ -42,7 +42,8 @@ ROOMS: dict[str, set[str]] = {
     "segments": {"errors", "standard", "big", "tally"},
     "snapshots": {"errors", "completeness", "segments"},
     "sinks": {"errors", "membership", "segments", "settings", "snapshots"},
-    "ingest": {"membership", "sinks"},
+    "rowtypes": {"sinks"},
+    "ingest": {"membership", "rowtypes"},
     "check": {"errors"},
     "progress": set(),
     "target": {
@@ -58,21 +59,22 @@ ROOMS_FOR_TYPES: dict[str, set[str]] = {
     "snapshots": {"settings"},
     "check": {"answers", "client", "settings"},
     "progress": {"client", "segments"},
-    "ingest": {"audiences", "settings"},
+    "ingest": {"audiences", "sinks"},
+    "rowtypes": {"settings"},
     "reader": {"ingest"},
     "sinks": {"audiences"},
 }
 #: Library to the only rooms that may import it.
 LIBRARIES: dict[str, set[str]] = {
     # batches and reader take the SDK's JSON and its reader, and nothing else of it.
-    "singer_sdk": {"target", "sinks", "reader", "batches", "ingest"},
+    "singer_sdk": {"target", "sinks", "reader", "batches", "ingest", "rowtypes"},
     # answers reads the responses that client gets.
     "requests": {"client", "answers"},
     "urllib3": set(),
     "backoff": {"client"},
     "click": {"target"},
     "rich": {"progress"},
-    "msgspec": {"ingest"},
+    "msgspec": {"ingest", "rowtypes"},
     "aiohttp": set(),
 }
 #: Rooms without any library, so that they can be tested, and understood, alone.
