@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -171,3 +172,26 @@ def test_file_of_an_unknown_stream_is_refused(sync: Callable[..., Run], tmp_path
     run = sync([batch(jsonl(tmp_path, members("a")))])
 
     assert run.error is not None
+
+
+def test_memory_does_not_grow_with_the_size_of_a_file(
+    sandbox: Sandbox, sync: Callable[..., Run], tmp_path: Path
+) -> None:
+    """Held whole, the larger file's rows would take over 10 MB."""
+    sandbox.add_segment("table", included=keys(100))
+
+    def peak_bytes(rows_in_file: int) -> int:
+        rows = members(*(f"user-{number % 100}" for number in range(rows_in_file)))
+        message = batch(jsonl(tmp_path, rows))
+        del rows
+        tracemalloc.start()
+        try:
+            assert sync([schema(), message], segment_key="table").error is None
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak_bytes(10)  # fills caches
+    small, large = peak_bytes(200), peak_bytes(20_000)
+
+    assert large - small < 1_000_000
