@@ -17,6 +17,7 @@ from target_launchdarkly.patches import (
     chunks,
     semantic_patch,
 )
+from target_launchdarkly.rules import excess, leave_excluded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,8 +31,6 @@ logger = logging.getLogger(__name__)
 #: From so many patches on, additions go as one import, which takes one request to start and one
 #: a look: 1, 2, 4 … seconds apart, so that 20 requests watch an import for 15 minutes.
 IMPORT_INSTEAD_OF_PATCHES = 20
-#: The longest pause between two looks at an import.
-MAX_POLL_SECONDS = 60
 
 
 class BigSegment:
@@ -136,14 +135,7 @@ class BigSegment:
                 f"LaunchDarkly does not say how many members big segment '{self.key}' has, so "
                 "max_removal_percent cannot be checked"
             )
-        members, leaving = self._members_at_start, self.unlisted
-        if leaving * 100 <= members * self._policy.max_removal_percent:
-            return None
-        return (
-            f"the snapshot would remove at least {leaving:,} of the {members:,} members that "
-            f"segment '{self.key}' had when the run began ({leaving * 100 / members:.1f} %), and "
-            f"max_removal_percent is {self._policy.max_removal_percent:g}"
-        )
+        return excess(self.key, self.unlisted, self._members_at_start, self._policy)
 
     def end_snapshot(self, *, may_remove: bool) -> None:
         """Let the wishes go: as the whole audience if it may remove, else as additions only."""
@@ -228,19 +220,7 @@ class BigSegment:
         (change,) = chunk
         if not self._client.get_membership(self.key, change.context_key).get("excluded"):
             raise error
-        if self._policy.excluded_key_action == "fail":
-            raise SegmentError(
-                f"Segment '{self.key}' excludes a context that the stream includes, and "
-                "excluded_key_action is 'fail'. Take the context off the segment's excluded "
-                "targets, or set excluded_key_action to 'skip' or 'include'."
-            )
-        if not self.tally.excluded_by_hand:
-            logger.warning(
-                "Segment '%s' excludes a context that the stream includes. It stays excluded; set "
-                "excluded_key_action to 'include' to lift such exclusions.",
-                self.key,
-            )
-        self.tally.excluded_by_hand += 1
+        leave_excluded(self.key, 1, self._policy, self.tally)
 
     def _count(self, chunk: list[Change]) -> None:
         added = sum(ADD_BIG_INCLUDED in change.instructions for change in chunk)
@@ -273,9 +253,7 @@ class BigSegment:
         Raises:
             LaunchDarklyError: It was stopped, waits for an approval, or takes too long.
         """
-        waited = 0.0
-        pause = 1.0
-        while True:
+        for waited in self._client.looks():  # noqa: B007 told when it ends
             status = str(self._client.get_import(self.key, import_id).get("status"))
             if status == "complete":
                 return
@@ -283,16 +261,11 @@ class BigSegment:
                 raise LaunchDarklyError(
                     f"Import {import_id} of segment '{self.key}' {IMPORT_ENDS[status]}"
                 )
-            if waited + pause > self._client.patience_seconds:
-                raise LaunchDarklyError(
-                    f"Import {import_id} of segment '{self.key}' is not complete after "
-                    f"{waited:.0f} s (status '{status}'), and waiting on would pass "
-                    "max_retry_seconds. LaunchDarkly goes on with it; raise max_retry_seconds, or "
-                    "run again when it has ended."
-                )
-            self._client.pause(pause)
-            waited += pause
-            pause = min(pause * 2, MAX_POLL_SECONDS)
+        raise LaunchDarklyError(
+            f"Import {import_id} of segment '{self.key}' is not complete after {waited:.0f} s "
+            f"(status '{status}'), and waiting on would pass max_retry_seconds. LaunchDarkly goes "
+            "on with it; raise max_retry_seconds, or run again when it has ended."
+        )
 
     def _demand_kind(self, context_kind: str) -> None:
         if context_kind != self._context_kind:

@@ -32,7 +32,7 @@ from target_launchdarkly.calls import Call, Connection, Upload
 from target_launchdarkly.errors import LaunchDarklyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Generator, Mapping
+    from collections.abc import Callable, Container, Generator, Iterator, Mapping
 
 logger = logging.getLogger(__name__)
 
@@ -102,11 +102,6 @@ class Client:
     def environment_key(self) -> str:
         """The environment whose segments this client reads and changes."""
         return self._connection.environment_key
-
-    @property
-    def patience_seconds(self) -> float:
-        """How long something is waited for that LaunchDarkly does not answer at once."""
-        return self._connection.max_retry_seconds
 
     def requests_of(self, segment_key: str) -> dict[str, int]:
         """Return the requests sent for a segment by method, e.g. `{"GET": 1, "PATCH": 8}`."""
@@ -197,6 +192,20 @@ class Client:
         project, environment = self._connection.project_key, self._connection.environment_key
         path = f"projects/{_quoted(project)}/environments/{_quoted(environment)}"
         return self._call("", "GET", of=path, root="", read=object_of)
+
+    def looks(self) -> Iterator[float]:
+        """Yield for every look at something that takes its time, ever more rarely.
+
+        Yields:
+            The seconds waited so far: 0, 1, 3, 7 … It ends before `max_retry_seconds` pass.
+        """
+        waited, pause = 0.0, 1.0
+        yield waited
+        while waited + pause <= self._connection.max_retry_seconds:
+            self.pause(pause)
+            waited += pause
+            pause = min(pause * 2, MAX_BACKOFF_SECONDS)
+            yield waited
 
     def pause(self, seconds: float) -> None:
         """Let time pass, as the client's clock counts it."""

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from target_launchdarkly.big import MAX_POLL_SECONDS, BigSegment
+from target_launchdarkly.big import BigSegment
 from target_launchdarkly.errors import NotFoundError, SegmentError
 from target_launchdarkly.standard import StandardSegment
 from target_launchdarkly.tally import Tally
@@ -136,19 +136,17 @@ class Segment:
 
     def _await_import(self, answer: Answer) -> Answer:
         """Wait until no import is going on: it would undo what is changed meanwhile."""
-        waited, pause = 0.0, 1.0
-        while answer.get("_importInProgress"):
-            if waited + pause > self._client.patience_seconds:
-                raise SegmentError(
-                    f"Segment '{self.key}' has an import in progress, which would undo changes "
-                    "made meanwhile. Look at the segment in LaunchDarkly: let the import end, or "
-                    "have it approved or stopped; then run again."
-                )
-            self._client.pause(pause)
-            waited += pause
-            pause = min(pause * 2, MAX_POLL_SECONDS)
+        if not answer.get("_importInProgress"):
+            return answer
+        for _ in self._client.looks():
             answer = self._client.get_segment(self.key)
-        return answer
+            if not answer.get("_importInProgress"):
+                return answer
+        raise SegmentError(
+            f"Segment '{self.key}' has an import in progress, which would undo changes made "
+            "meanwhile. Look at the segment in LaunchDarkly: let the import end, or have it "
+            "approved or stopped; then run again."
+        )
 
     def _create(self, context_kind: str) -> Answer:
         """Create the segment, saying in it where it comes from; a dry run only plans it."""
@@ -166,17 +164,14 @@ class Segment:
         self.tally.was_created = True
         if self._policy.dry_run:
             return body | {"_unboundedMetadata": {"includedCount": 0, "excludedCount": 0}}
-        pause = 1.0
-        while True:
+        for _ in self._client.looks():
             self._client.create_segment(self.key, body)
             try:
                 return self._client.get_segment(self.key)
-            except NotFoundError:
+            except NotFoundError as error:
                 # The conflict that was taken for "exists already" was of another kind.
-                if pause > self._client.patience_seconds:
-                    raise
-            self._client.pause(pause)
-            pause *= 2
+                missing = error
+        raise missing
 
 
 class Segments:

@@ -16,6 +16,7 @@ from target_launchdarkly.patches import (
     chunks,
     semantic_patch,
 )
+from target_launchdarkly.rules import excess, leave_excluded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +83,7 @@ class StandardSegment:
             SegmentError: The key is excluded by hand, and the settings say to fail then.
         """
         if not self.audience(context_kind).want(context_key, included=included):
-            self._leave_excluded(1)
+            leave_excluded(self.key, 1, self._policy, self.tally)
 
     def begin_snapshot(self, context_kind: str) -> None:
         """Keep from here on which keys of this kind a snapshot lists."""
@@ -128,13 +129,7 @@ class StandardSegment:
             for audience in self._snapshots()
         )
         members = sum(len(audience.members_at_start) for audience in self._snapshots())
-        if leaving * 100 <= members * self._policy.max_removal_percent:
-            return None
-        return (
-            f"the snapshot would remove {leaving:,} of the {members:,} members that segment "
-            f"'{self.key}' had when the run began ({leaving * 100 / members:.1f} %), and "
-            f"max_removal_percent is {self._policy.max_removal_percent:g}"
-        )
+        return excess(self.key, leaving, members, self._policy)
 
     def end_snapshot(self, *, may_remove: bool) -> None:
         """Ask for every member that the snapshot does not list to be removed, if it may."""
@@ -145,22 +140,6 @@ class StandardSegment:
 
     def _snapshots(self) -> list[Audience]:
         return [each for each in self._audiences.values() if each.listed is not None]
-
-    def _leave_excluded(self, count: int) -> None:
-        """Tell of keys to include that are excluded by hand."""
-        if self._policy.excluded_key_action == "fail":
-            raise SegmentError(
-                f"Segment '{self.key}' excludes a context that the stream includes, and "
-                "excluded_key_action is 'fail'. Take the context off the segment's excluded "
-                "targets, or set excluded_key_action to 'skip' or 'include'."
-            )
-        if not self.tally.excluded_by_hand:
-            logger.warning(
-                "Segment '%s' excludes a context that the stream includes. It stays excluded; set "
-                "excluded_key_action to 'include' to lift such exclusions.",
-                self.key,
-            )
-        self.tally.excluded_by_hand += count
 
     def _next_chunk(self) -> list[Change]:
         changes = chain.from_iterable(each.changes() for each in self._audiences.values())
@@ -212,7 +191,7 @@ class StandardSegment:
         self._answer = answer
         excluded_meanwhile = sum(audience.see(answer) for audience in self._audiences.values())
         if excluded_meanwhile:
-            self._leave_excluded(excluded_meanwhile)
+            leave_excluded(self.key, excluded_meanwhile, self._policy, self.tally)
 
     def _demand_applied(self, chunk: list[Change]) -> None:
         missing = sum(

@@ -37,8 +37,9 @@ ROOMS: dict[str, set[str]] = {
     "batches": {"errors"},
     "reader": {"errors"},
     # Segments.
-    "standard": {"errors", "audiences", "patches", "client", "tally"},
-    "big": {"errors", "audiences", "patches", "client", "tally", "keyfile"},
+    "rules": {"errors"},
+    "standard": {"rules", "errors", "audiences", "patches", "client", "tally"},
+    "big": {"rules", "errors", "audiences", "patches", "client", "tally", "keyfile"},
     "segments": {"errors", "standard", "big", "tally"},
     "snapshots": {"errors", "completeness", "segments"},
     "sinks": {"errors", "membership", "segments", "settings", "snapshots"},
@@ -62,6 +63,7 @@ ROOMS_FOR_TYPES: dict[str, set[str]] = {
     "ingest": {"audiences", "sinks"},
     "rowtypes": {"settings"},
     "reader": {"ingest"},
+    "rules": {"audiences", "tally"},
     "sinks": {"audiences"},
 }
 #: Library to the only rooms that may import it.
