@@ -51,12 +51,17 @@ def test_changelog_tells_of_this_version() -> None:
 
 
 def test_every_option_of_the_readme_exists() -> None:
-    """Each is known to one of the two commands, but for those of the taps in the examples."""
+    """Each is known to one of the project's commands, but for those of the taps in the examples."""
+    programs = (
+        ["-m", "target_launchdarkly"],
+        ["-m", "target_launchdarkly.sandbox"],
+        [str(ROOT / "benchmarks" / "bench.py")],
+    )
     helps = "".join(
         subprocess.run(
-            [sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=True
+            [sys.executable, *program, "--help"], capture_output=True, text=True, check=True
         ).stdout
-        for module in ("target_launchdarkly", "target_launchdarkly.sandbox")
+        for program in programs
     )
     for option in set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", TEXT)):
         assert option in helps or option in {"--discover", "--catalog", "--state"}, option
