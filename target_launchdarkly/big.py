@@ -156,7 +156,10 @@ class BigSegment:
         if self._replaces:
             self._warn_of_excluded()
             self._import("replace", adding)
-            self.tally.unlisted += self.unlisted
+            leaving = self.unlisted
+            self.tally.removed += leaving
+            self.tally.changed += leaving
+            self.tally.unlisted += leaving
         else:
             self._send(adding, 0 if self._adds_only else removing)
         self._wishes.clear()

@@ -123,6 +123,17 @@ def test_proven_snapshot_replaces_the_members_with_one_import(
     assert {each.method for each in sandbox.requests[2:]} == {"GET"}
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_summary_tells_who_left_by_a_replacing_import(
+    sync: Callable[..., Run], *, dry_run: bool
+) -> None:
+    """Of a big segment, nothing can be said to be in place already."""
+    run = sync([schema(), *members("user-0")], **SNAPSHOT | {"dry_run": dry_run})
+
+    would = "would be " if dry_run else ""
+    assert f"1 {would}included, 1 {would}un-included, 0 already in place" in run.summary
+
+
 def test_last_record_of_a_key_wins_in_a_snapshot(
     sandbox: Sandbox, sync: Callable[..., Run]
 ) -> None:
