@@ -41,7 +41,7 @@ types: $(READY) ## Check types
 	$(BIN)/mypy
 
 chaos: $(READY) ## Run 10,000 random cases with faults, cuts and restarts
-	$(BIN)/python tests/chaos.py --cases 10000
+	$(BIN)/python tests/chaos/chaos.py --cases 10000
 
 bench: $(READY) ## Measure against other ways to do it, and print a table
 	$(BIN)/python benchmarks/bench.py

@@ -12,7 +12,7 @@ from singer_sdk.sinks.core import JSONSchemaValidator
 from singer_sdk.target_base import Target
 
 from target_launchdarkly.errors import InvalidRecordError, StreamError
-from target_launchdarkly.membership import MembershipRule, context_key
+from target_launchdarkly.intake.membership import MembershipRule, context_key
 from target_launchdarkly.settings import KEY_PATTERN
 
 if sys.version_info >= (3, 12):
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     from singer_sdk.sinks.core import BaseJSONSchemaValidator
 
-    from target_launchdarkly.audiences import Audience
-    from target_launchdarkly.segments import Segment, Segments
+    from target_launchdarkly.audience.audiences import Audience
+    from target_launchdarkly.audience.snapshots import Snapshots
+    from target_launchdarkly.segments.segments import Segment, Segments
     from target_launchdarkly.settings import Settings, StreamSettings
-    from target_launchdarkly.snapshots import Snapshots
 
 #: The column in which taps write when a row was deleted. The SDK strips it.
 #: https://sdk.meltano.com/en/latest/implementation/record_metadata.html

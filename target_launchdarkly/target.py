@@ -19,18 +19,20 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabiliti
 from singer_sdk.plugin_base import JSONSchemaValidator
 from singer_sdk.singerlib.json import serialize_json
 
-from target_launchdarkly import batches, progress, settings
-from target_launchdarkly.audiences import ChangePolicy
-from target_launchdarkly.calls import Connection
-from target_launchdarkly.check import findings
-from target_launchdarkly.client import Client, Clock
+from target_launchdarkly import settings
+from target_launchdarkly.api.calls import Connection
+from target_launchdarkly.api.client import Client, Clock
+from target_launchdarkly.audience.audiences import ChangePolicy
+from target_launchdarkly.audience.snapshots import Snapshots
 from target_launchdarkly.errors import TargetError
-from target_launchdarkly.ingest import Ingest
-from target_launchdarkly.reader import MessageReader
-from target_launchdarkly.segments import Segments
+from target_launchdarkly.intake import batches
+from target_launchdarkly.intake.ingest import Ingest
+from target_launchdarkly.intake.reader import MessageReader
+from target_launchdarkly.report import progress
+from target_launchdarkly.report.check import findings
+from target_launchdarkly.report.tally import summarise
+from target_launchdarkly.segments.segments import Segments
 from target_launchdarkly.sinks import AudienceSink, AudienceTarget
-from target_launchdarkly.snapshots import Snapshots
-from target_launchdarkly.tally import summarise
 
 if sys.version_info >= (3, 12):
     from typing import override

@@ -16,7 +16,7 @@ import pytest
 from messages import lines
 from singer_sdk.exceptions import SingerSDKError
 
-from target_launchdarkly.client import Clock
+from target_launchdarkly.api.client import Clock
 from target_launchdarkly.errors import TargetError
 from target_launchdarkly.sandbox import Sandbox
 from target_launchdarkly.target import TargetLaunchDarkly

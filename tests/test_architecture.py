@@ -19,73 +19,122 @@ HOME = Path(target_launchdarkly.__file__).parent
 
 #: Room to the rooms that it may import, from the bottom up. A new room gets a line here.
 ROOMS: dict[str, set[str]] = {
-    "__init__": set(),
     "errors": set(),
-    "completeness": set(),
-    "keyfile": {"errors"},
-    "tally": set(),
+    "audience/completeness": set(),
+    "audience/keyfile": {"errors"},
+    "report/tally": set(),
     # A record becomes a membership, a membership a change, a change a patch.
-    "membership": {"errors"},
-    "patches": {"errors"},
-    "audiences": {"errors", "patches"},
+    "intake/membership": {"errors"},
+    "segments/patches": {"errors"},
+    "audience/audiences": {"errors", "segments/patches"},
     "settings": {"errors"},
     # HTTP.
-    "calls": {"errors"},
-    "answers": {"errors", "calls"},
-    "client": {"errors", "calls", "answers"},
+    "api/calls": {"errors"},
+    "api/answers": {"errors", "api/calls"},
+    "api/client": {"errors", "api/calls", "api/answers"},
     # Input.
-    "batches": {"errors"},
-    "reader": {"errors"},
+    "intake/batches": {"errors"},
+    "intake/reader": {"errors"},
     # Segments.
-    "rules": {"errors"},
-    "standard": {"rules", "errors", "audiences", "patches", "client", "tally"},
-    "big": {"rules", "errors", "audiences", "patches", "client", "tally", "keyfile"},
-    "segments": {"errors", "standard", "big", "tally"},
-    "snapshots": {"errors", "completeness", "segments"},
-    "sinks": {"errors", "membership", "segments", "settings", "snapshots"},
-    "rowtypes": {"sinks"},
-    "ingest": {"membership", "rowtypes"},
-    "check": {"errors"},
-    "progress": set(),
+    "audience/rules": {"errors"},
+    "segments/standard": {
+        "audience/rules",
+        "errors",
+        "audience/audiences",
+        "segments/patches",
+        "api/client",
+        "report/tally",
+    },
+    "segments/big": {
+        "audience/rules",
+        "errors",
+        "audience/audiences",
+        "segments/patches",
+        "api/client",
+        "report/tally",
+        "audience/keyfile",
+    },
+    "segments/segments": {"errors", "segments/standard", "segments/big", "report/tally"},
+    "audience/snapshots": {"errors", "audience/completeness", "segments/segments"},
+    "sinks": {"errors", "intake/membership", "segments/segments", "settings", "audience/snapshots"},
+    "intake/rowtypes": {"sinks"},
+    "intake/ingest": {"intake/membership", "intake/rowtypes"},
+    "report/check": {"errors"},
+    "report/progress": set(),
     "target": {
-        *("errors", "settings", "calls", "client", "batches", "reader", "check"),
-        *("audiences", "tally", "segments", "snapshots", "sinks", "progress"),
-        "ingest",
+        *(
+            "errors",
+            "settings",
+            "api/calls",
+            "api/client",
+            "intake/batches",
+            "intake/reader",
+            "report/check",
+        ),
+        *(
+            "audience/audiences",
+            "report/tally",
+            "segments/segments",
+            "audience/snapshots",
+            "sinks",
+            "report/progress",
+        ),
+        "intake/ingest",
     },
     "__main__": {"target"},
 }
 #: Rooms that are imported for their types only, on top of that.
 ROOMS_FOR_TYPES: dict[str, set[str]] = {
-    "segments": {"answers", "audiences", "client"},
-    "snapshots": {"settings"},
-    "check": {"answers", "client", "settings"},
-    "progress": {"client", "segments"},
-    "ingest": {"audiences", "sinks"},
-    "rowtypes": {"settings"},
-    "reader": {"ingest"},
-    "rules": {"audiences", "tally"},
-    "sinks": {"audiences"},
+    "segments/segments": {"api/answers", "audience/audiences", "api/client"},
+    "audience/snapshots": {"settings"},
+    "report/check": {"api/answers", "api/client", "settings"},
+    "report/progress": {"api/client", "segments/segments"},
+    "intake/ingest": {"audience/audiences", "sinks"},
+    "intake/rowtypes": {"settings"},
+    "intake/reader": {"intake/ingest"},
+    "audience/rules": {"audience/audiences", "report/tally"},
+    "sinks": {"audience/audiences"},
 }
 #: Library to the only rooms that may import it.
 LIBRARIES: dict[str, set[str]] = {
     # batches and reader take the SDK's JSON and its reader, and nothing else of it.
-    "singer_sdk": {"target", "sinks", "reader", "batches", "ingest", "rowtypes"},
+    "singer_sdk": {
+        "target",
+        "sinks",
+        "intake/reader",
+        "intake/batches",
+        "intake/ingest",
+        "intake/rowtypes",
+    },
     # answers reads the responses that client gets.
-    "requests": {"client", "answers"},
+    "requests": {"api/client", "api/answers"},
     "urllib3": set(),
-    "backoff": {"client"},
+    "backoff": {"api/client"},
     "click": {"target"},
-    "rich": {"progress"},
-    "msgspec": {"ingest", "rowtypes"},
+    "rich": {"report/progress"},
+    "msgspec": {"intake/ingest", "intake/rowtypes"},
     "aiohttp": set(),
 }
 #: Rooms without any library, so that they can be tested, and understood, alone.
-PURE = {"errors", "membership", "patches", "completeness", "audiences", "tally", "settings"}
+PURE = {
+    "errors",
+    "intake/membership",
+    "segments/patches",
+    "audience/completeness",
+    "audience/audiences",
+    "report/tally",
+    "settings",
+}
 #: Modules of the standard library through which a pure room could reach outside.
 IMPURE_MODULES = {"os", "io", "pathlib", "socket", "subprocess", "time", "threading", "logging"}
 
-FILES = {path.stem: path for path in HOME.glob("*.py")}
-SANDBOX_FILES = {path.stem: path for path in (HOME / "sandbox").rglob("*.py")}
+FOLDERS = {path.name for path in HOME.iterdir() if path.is_dir()}
+FILES = {
+    str(path.relative_to(HOME).with_suffix("")): path
+    for path in HOME.rglob("*.py")
+    if "sandbox" not in path.parts and path.name != "__init__.py"
+}
+SANDBOX_FILES = {str(path.relative_to(HOME)): path for path in (HOME / "sandbox").rglob("*.py")}
 
 
 def imports(path: Path, *, types: bool) -> Iterator[str]:
@@ -110,8 +159,8 @@ def _names(node: ast.ImportFrom, path: Path) -> Iterator[str]:
     here = [PACKAGE, *path.parent.relative_to(HOME).parts]
     package = here[: len(here) + 1 - node.level] if node.level else []
     module = ".".join([*package, *([node.module] if node.module else [])])
-    # `from target_launchdarkly import settings` imports a room by its name.
-    if module == PACKAGE:
+    # `from target_launchdarkly import settings` imports a room by its name, and so does a folder's.
+    if module == PACKAGE or module.removeprefix(f"{PACKAGE}.") in FOLDERS:
         yield from (f"{module}.{alias.name}" for alias in node.names)
     else:
         yield module
@@ -128,7 +177,9 @@ def _is_for_types(node: ast.AST) -> bool:
 def rooms(path: Path, *, types: bool) -> set[str]:
     """Return the rooms of this package that a file imports."""
     return {
-        name.split(".")[1] for name in imports(path, types=types) if name.startswith(f"{PACKAGE}.")
+        name.removeprefix(f"{PACKAGE}.").replace(".", "/")
+        for name in imports(path, types=types)
+        if name.startswith(f"{PACKAGE}.")
     }
 
 
@@ -178,21 +229,26 @@ def test_pure_room_imports_the_standard_library_only_and_nothing_that_reaches_ou
 @pytest.mark.parametrize("name", sorted(SANDBOX_FILES))
 def test_sandbox_imports_nothing_of_the_target(name: str) -> None:
     """A bug that both shared would hide itself."""
-    assert rooms(SANDBOX_FILES[name], types=True) <= {"sandbox"}
+    assert all(room.startswith("sandbox") for room in rooms(SANDBOX_FILES[name], types=True))
     assert not libraries(SANDBOX_FILES[name]) & {"singer_sdk", "requests", "backoff"}
 
 
 @pytest.mark.parametrize("room", sorted(FILES))
 def test_target_never_imports_the_sandbox(room: str) -> None:
-    assert "sandbox" not in rooms(FILES[room], types=True)
+    assert not any(name.startswith("sandbox") for name in rooms(FILES[room], types=True))
 
 
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        pytest.param("import target_launchdarkly.client", {"client"}, id="import"),
-        pytest.param("from target_launchdarkly.client import Client", {"client"}, id="from-room"),
+        pytest.param("import target_launchdarkly.api.client", {"api/client"}, id="import"),
+        pytest.param(
+            "from target_launchdarkly.api.client import Client", {"api/client"}, id="from-room"
+        ),
         pytest.param("from target_launchdarkly import client", {"client"}, id="from-package"),
+        pytest.param(
+            "from target_launchdarkly.api import client", {"api/client"}, id="from-folder"
+        ),
         pytest.param("from .client import Client", {"client"}, id="relative"),
         pytest.param("from . import client", {"client"}, id="relative-package"),
         pytest.param("def f():\n    from . import client", {"client"}, id="in-a-function"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from readme_settings import README, updated
 
 from target_launchdarkly import settings
-from target_launchdarkly.sandbox.faults import FAULT_KINDS
+from target_launchdarkly.sandbox.web.faults import FAULT_KINDS
 from target_launchdarkly.target import TargetLaunchDarkly
 
 ROOT = Path(__file__).parent.parent

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from .errors import ApiError
-from .faults import FAULT_KINDS, Fault, FaultKind, FaultQueue
-from .history import Change, Tally
-from .limits import RateLimit
-from .log import Exchange, RequestLog
-from .store import Store
+from .state.errors import ApiError
+from .state.history import Change, Tally
+from .state.store import Store
+from .web.faults import FAULT_KINDS, Fault, FaultKind, FaultQueue
+from .web.limits import RateLimit
+from .web.log import Exchange, RequestLog
 
 try:
-    from .server import Sandbox
+    from .web.server import Sandbox
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         "the sandbox needs more packages: pip install 'target-launchdarkly[sandbox]'"

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from .errors import ApiError
-from .faults import FAULT_KINDS, Fault
-from .limits import RateLimit
-from .log import DROPPED, Exchange, RequestLog
-from .segment import USER_KIND
-from .server import Sandbox
-from .store import (
+from .state.errors import ApiError
+from .state.segment import USER_KIND
+from .state.store import (
     DEFAULT_ENVIRONMENT_KEY,
     DEFAULT_PROJECT_KEY,
     DEFAULT_SDK_KEY,
     DEFAULT_TOKEN,
 )
+from .web.faults import FAULT_KINDS, Fault
+from .web.limits import RateLimit
+from .web.log import DROPPED, Exchange, RequestLog
+from .web.server import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable

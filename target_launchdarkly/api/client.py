@@ -1,0 +1,356 @@
+"""LaunchDarkly's segments API over HTTP: auth, timeouts, retries, rate limits, error mapping."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
+from urllib.parse import quote, urlsplit
+
+import backoff
+import requests
+from requests.auth import AuthBase
+
+from target_launchdarkly.api.answers import (
+    REMAINING_HEADERS,
+    Answer,
+    TransientError,
+    describe,
+    import_id_of,
+    message_of,
+    nothing_of,
+    object_of,
+    refusal,
+    reset_at,
+    retry_at,
+    segment_of,
+)
+from target_launchdarkly.api.calls import Call, Connection, Upload
+from target_launchdarkly.errors import LaunchDarklyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Generator, Iterator, Mapping
+
+logger = logging.getLogger(__name__)
+
+#: https://launchdarkly.com/docs/api#versioning
+API_VERSION = "20240415"
+#: https://launchdarkly.com/docs/api#updates-using-semantic-patch
+SEMANTIC_PATCH = "application/json; domain-model=launchdarkly.semanticpatch"
+
+#: The longest pause between two retries that LaunchDarkly did not ask for.
+MAX_BACKOFF_SECONDS = 60
+
+T = TypeVar("T")
+
+TRANSIENT_STATUSES = frozenset({408, 409, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time as the client sees it. Tests put their own in place of the system's."""
+
+    sleep: Callable[[float], None] = time.sleep
+    #: Seconds that only ever grow.
+    monotonic: Callable[[], float] = time.monotonic
+    #: Seconds since the epoch.
+    now: Callable[[], float] = time.time
+
+
+class _AccessToken(AuthBase):
+    """LaunchDarkly wants the token bare. As an auth object, no .netrc entry can replace it."""
+
+    def __init__(self, access_token: str) -> None:
+        self._access_token = access_token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._access_token
+        return request
+
+
+class Client:
+    """One method an endpoint; plain values in and out. Safe for threads.
+
+    Every request is idempotent (a patch states where keys shall stand), so each may be sent again
+    when its answer was lost.
+
+    Args:
+        connection: Where to.
+        access_token: The API access token.
+        clock: Replaced in tests.
+    """
+
+    def __init__(
+        self, connection: Connection, access_token: str, *, clock: Clock | None = None
+    ) -> None:
+        self._connection = connection
+        self._access_token = access_token
+        self._clock = clock or Clock()
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        #: Epoch seconds before which no request is sent, because a limit is used up.
+        self._not_before = 0.0
+        #: Requests sent, by segment key and method, retries included.
+        self.requests: Counter[tuple[str, str]] = Counter()
+        #: Epoch seconds until which a request waits, for whoever watches; None if none does.
+        self.waiting_until: float | None = None
+
+    @property
+    def environment_key(self) -> str:
+        """The environment whose segments this client reads and changes."""
+        return self._connection.environment_key
+
+    def requests_of(self, segment_key: str) -> dict[str, int]:
+        """Return the requests sent for a segment by method, e.g. `{"GET": 1, "PATCH": 8}`."""
+        return {
+            method: count for (key, method), count in self.requests.items() if key == segment_key
+        }
+
+    def get_segment(self, segment_key: str) -> Answer:
+        """Return the segment as LaunchDarkly describes it (`UserSegment`).
+
+        https://launchdarkly.com/docs/api/segments/get-segment
+
+        Raises:
+            NotFoundError: The project, the environment or the segment is unknown.
+        """
+        return self._call(segment_key, "GET", read=segment_of)
+
+    def patch_segment(self, segment_key: str, body: Mapping[str, Any]) -> Answer:
+        """Apply a semantic patch; return the whole segment after it (`UserSegment`).
+
+        https://launchdarkly.com/docs/api/segments/patch-segment
+
+        Raises:
+            RefusedError: LaunchDarkly refused the patch; nothing of it was applied.
+            LaunchDarklyError: Any other failure; the patch may or may not have been applied.
+        """
+        return self._call(
+            segment_key, "PATCH", read=segment_of, body=body, content_type=SEMANTIC_PATCH
+        )
+
+    def create_segment(self, segment_key: str, body: Mapping[str, Any]) -> None:
+        """Create a segment; one that exists already is as good.
+
+        https://launchdarkly.com/docs/api/segments/create-segment
+        """
+        # A conflict says that it is there: this request, or another's, came through before.
+        self._call(segment_key, "POST", of="", read=nothing_of, body=body, accept={201, 409})
+
+    def get_membership(self, segment_key: str, context_key: str) -> Answer:
+        """Return `{"included": …, "excluded": …}` of one key of a big segment.
+
+        https://launchdarkly.com/docs/api/segments/get-segment-membership-for-context
+        """
+        path = f"{_quoted(segment_key)}/contexts/{_quoted(context_key)}"
+        return self._call(segment_key, "GET", of=path, read=object_of)
+
+    def create_import(self, segment_key: str, file: IO[bytes], mode: str) -> str:
+        """Upload a CSV of context keys to a big segment; return the import's ID.
+
+        https://launchdarkly.com/docs/api/segments/create-big-segment-import
+
+        Args:
+            segment_key: The big segment.
+            file: One key a line, in the first column. Read from its beginning, never held whole.
+            mode: `merge` or `replace`.
+        """
+        upload = Upload(file, {"mode": mode})
+        return self._call(
+            segment_key,
+            "POST",
+            of=f"{_quoted(segment_key)}/imports",
+            read=import_id_of,
+            body=upload,
+            content_type=upload.content_type,
+            accept={201, 202, 204},
+        )
+
+    def get_import(self, segment_key: str, import_id: str) -> Answer:
+        """Return how far an import is (`Import`).
+
+        https://launchdarkly.com/docs/api/segments/get-big-segment-import
+        """
+        path = f"{_quoted(segment_key)}/imports/{_quoted(import_id)}"
+        return self._call(segment_key, "GET", of=path, read=object_of)
+
+    def get_caller_identity(self) -> Answer:
+        """Return who the token is (`CallerIdentityRep`).
+
+        https://launchdarkly.com/docs/api/other/get-caller-identity
+        """
+        return self._call("", "GET", of="caller-identity", root="", read=object_of)
+
+    def get_environment(self) -> Answer:
+        """Return the environment (`Environment`).
+
+        https://launchdarkly.com/docs/api/environments/get-environment
+        """
+        project, environment = self._connection.project_key, self._connection.environment_key
+        path = f"projects/{_quoted(project)}/environments/{_quoted(environment)}"
+        return self._call("", "GET", of=path, root="", read=object_of)
+
+    def looks(self) -> Iterator[float]:
+        """Yield for every look at something that takes its time, ever more rarely.
+
+        Yields:
+            The seconds waited so far: 0, 1, 3, 7 … It ends before `max_retry_seconds` pass.
+        """
+        waited, pause = 0.0, 1.0
+        yield waited
+        while waited + pause <= self._connection.max_retry_seconds:
+            self.pause(pause)
+            waited += pause
+            pause = min(pause * 2, MAX_BACKOFF_SECONDS)
+            yield waited
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass, as the client's clock counts it."""
+        self.waiting_until = self._clock.now() + seconds
+        self._clock.sleep(seconds)
+        self.waiting_until = None
+
+    def _call(  # noqa: PLR0913
+        self,
+        segment_key: str,
+        method: str,
+        *,
+        of: str | None = None,
+        root: str | None = None,
+        read: Callable[[requests.Response, Call], T],
+        body: Mapping[str, Any] | Upload | None = None,
+        content_type: str = "application/json",
+        accept: Container[int] = frozenset({200, 201}),
+    ) -> T:
+        if root is None:
+            project, environment = self._connection.project_key, self._connection.environment_key
+            root = f"segments/{_quoted(project)}/{_quoted(environment)}/"
+        path = root + (_quoted(segment_key) if of is None else of)
+        url = f"{self._connection.api_url}/api/v2/{path.rstrip('/')}"
+        call = Call(method, segment_key, url, body, content_type)
+        return self._send_patiently(call, accept, read)
+
+    def _send_patiently(
+        self,
+        call: Call,
+        accept: Container[int],
+        read: Callable[[requests.Response, Call], T],
+    ) -> T:
+        """Send a request until it is answered, or patience ends."""
+        deadline = self._clock.monotonic() + self._connection.max_retry_seconds
+        pauses = _pauses()
+        while True:
+            self._await_limit(call, deadline)
+            try:
+                response = self._send(call, accept)
+                return read(response, call)
+            except TransientError as failure:
+                pause = self._pause_after(failure, pauses)
+                if self._clock.monotonic() + pause > deadline:
+                    self._give_up(call, failure, pause)
+                logger.warning("%s: %s. Trying again in %.1f s.", call, failure, pause)
+                self.pause(pause)
+
+    def _pause_after(self, failure: TransientError, pauses: Generator[float, Any, None]) -> float:
+        if failure.not_before is not None:
+            # Jitter is only ever added: never earlier than LaunchDarkly asked.
+            return backoff.random_jitter(max(0.0, failure.not_before - self._clock.now()))
+        return backoff.full_jitter(next(pauses))
+
+    def _give_up(self, call: Call, failure: TransientError, pause: float) -> NoReturn:
+        raise LaunchDarklyError(
+            f"{call} failed: {failure}, and the next try in {pause:.0f} s would pass "
+            f"max_retry_seconds ({self._connection.max_retry_seconds:g}). Asked was "
+            f"{call.public_url}: if that is not your account's instance, set api_instance to 'us', "
+            "'eu' or 'federal'. Else run again later; a rerun continues where this run ended."
+        ) from failure
+
+    def _await_limit(self, call: Call, deadline: float) -> None:
+        """Wait until the rate limit's window ends, if its requests are used up."""
+        pause = self._not_before - self._clock.now()
+        if pause <= 0:
+            return
+        if self._clock.monotonic() + pause > deadline:
+            self._give_up(call, TransientError("the rate limit is used up"), pause)
+        logger.info("The rate limit is used up. Waiting %.1f s for its next window.", pause)
+        self.pause(pause)
+
+    def _send(self, call: Call, accept: Container[int]) -> requests.Response:
+        with self._lock:
+            self.requests[call.segment_key, call.method] += 1
+        try:
+            response = self._session.request(
+                call.method,
+                call.url,
+                data=call.payload(),
+                headers={"Content-Type": call.content_type} if call.body is not None else None,
+                timeout=self._connection.request_timeout_seconds,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise TransientError(describe(error)) from error
+        logger.debug("%s answered %d", call, response.status_code)
+        self._note_limit(response)
+        if response.status_code in accept:
+            return response
+        raise self._failure(response, call)
+
+    @property
+    def _session(self) -> requests.Session:
+        """One session a thread: sessions may not be shared."""
+        if not hasattr(self._local, "session"):
+            session = requests.Session()
+            session.auth = _AccessToken(self._access_token)
+            session.headers.update(
+                {"LD-API-Version": API_VERSION, "User-Agent": self._connection.user_agent}
+            )
+            # Plain http goes to this machine only; a proxy would see the token.
+            session.trust_env = urlsplit(self._connection.api_url).scheme == "https"
+            self._local.session = session
+        session_of_thread: requests.Session = self._local.session
+        return session_of_thread
+
+    def _note_limit(self, response: requests.Response) -> None:
+        """Remember the window's end if this answer says that its requests are used up."""
+        used_up = any(response.headers.get(name) == "0" for name in REMAINING_HEADERS)
+        reset = reset_at(response, self._clock.now())
+        if used_up and reset is not None:
+            with self._lock:
+                self._not_before = max(self._not_before, reset)
+
+    def _failure(self, response: requests.Response, call: Call) -> Exception:
+        status = response.status_code
+        message = call.without_keys(message_of(response))
+        if status == requests.codes.too_many_requests:
+            return TransientError(
+                "HTTP 429: the account's rate limit is reached",
+                not_before=self._asked_not_before(response),
+            )
+        if status < requests.codes.multiple_choices:
+            return TransientError(f"HTTP {status}, but not the answer of this request ({message})")
+        if status in TRANSIENT_STATUSES or status >= requests.codes.server_error:
+            return TransientError(f"HTTP {status}: {message}")
+        return refusal(status, message, call, self._connection)
+
+    def _asked_not_before(self, response: requests.Response) -> float | None:
+        """Return the later of what the two headers ask, in epoch seconds."""
+        asked = [
+            moment
+            for header in (retry_at, reset_at)
+            if (moment := header(response, self._clock.now())) is not None
+        ]
+        return max(asked, default=None)
+
+
+def _pauses() -> Generator[float, Any, None]:
+    """Yield 1, 2, 4 … seconds, at most `MAX_BACKOFF_SECONDS`."""
+    pauses = backoff.expo(max_value=MAX_BACKOFF_SECONDS)
+    next(pauses)  # the library's generators begin with an empty step
+    return pauses
+
+
+def _quoted(key: str) -> str:
+    return quote(key, safe="")

@@ -1,0 +1,1 @@
+"""From lines and files to records, from records to memberships."""

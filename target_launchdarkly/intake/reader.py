@@ -1,0 +1,115 @@
+"""Lines of the input become Singer messages; a line that is none is told by its number."""
+
+from __future__ import annotations
+
+import sys
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from singer_sdk.singerlib.encoding.base import GenericSingerReader
+from singer_sdk.singerlib.json import deserialize_json
+
+from target_launchdarkly.errors import InputError
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Iterable, Iterator
+
+    from target_launchdarkly.intake.ingest import Ingest
+
+#: The properties that each message needs, with the types that the SDK relies on.
+REQUIRED_PROPERTIES: dict[str, dict[str, type]] = {
+    "SCHEMA": {"stream": str, "schema": dict},
+    "RECORD": {"stream": str, "record": dict},
+    "STATE": {"value": object},
+    "ACTIVATE_VERSION": {"stream": str, "version": object},
+    "BATCH": {"stream": str, "encoding": dict, "manifest": list},
+}
+
+
+class MessageReader(GenericSingerReader[bytes]):
+    """Reads bytes, so that the keys do not depend on the machine's locale."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: Takes records on a short way; None for the SDK's way alone.
+        self.ingest: Ingest | None = None
+        self._line_number = 0
+
+    @property
+    def line_number(self) -> int:
+        """The line in work, counted from 1."""
+        return self.ingest.line_number if self.ingest else self._line_number
+
+    @property
+    def default_input(self) -> IO[bytes]:
+        """Standard input, as bytes."""
+        return sys.stdin.buffer
+
+    @override
+    def process_lines(
+        self, file_input: IO[bytes] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
+    ) -> Counter[str]:
+        """Raise every `InputError` with the number of its line."""
+        source: Any = file_input or self.default_input
+        source = getattr(source, "buffer", source)
+        if not hasattr(source, "read1"):
+            self.ingest = None
+        lines = self.ingest.rest(source) if self.ingest else self._numbered(source)
+        lines_of_text = (line for line in lines if line.strip())
+        try:
+            counts = super().process_lines(cast("IO[bytes]", lines_of_text), callbacks)
+        except InputError as error:
+            error.args = (f"Line {self.line_number}: {error}",)
+            raise
+        if self.ingest and self.ingest.records:
+            counts["RECORD"] += self.ingest.records
+        return counts
+
+    def _numbered(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        for line in lines:
+            self._line_number += 1
+            yield line
+
+    @override
+    def deserialize_json(self, line: bytes) -> dict[str, Any]:
+        """Parse one line.
+
+        Raises:
+            InputError: The line is no Singer message. The message never quotes it.
+        """
+        try:
+            message: Any = deserialize_json(line)
+        except (ValueError, RecursionError):
+            raise InputError(
+                "not valid JSON. The tap may have died while it wrote, or prints something else "
+                "than Singer messages on stdout; look at the tap's log."
+            ) from None
+        if not isinstance(message, dict):
+            raise InputError("JSON, but no Singer message: it must be an object with a 'type'.")
+        _check(message)
+        return message
+
+    @override
+    def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:
+        known = ", ".join(REQUIRED_PROPERTIES)
+        raise InputError(f"unknown message type; this target knows {known}. Look at the tap.")
+
+
+def _check(message: dict[str, Any]) -> None:
+    message_type = message.get("type")
+    if not isinstance(message_type, str):
+        raise InputError("a message without a 'type'. Look at the tap.")
+    for name, needed in REQUIRED_PROPERTIES.get(message_type, {}).items():
+        if name not in message or not isinstance(message[name], needed):
+            raise InputError(
+                f"a {message_type} message without a usable '{name}'. Look at the tap."
+            )
+    if message_type == "SCHEMA" and not isinstance(message["schema"].get("properties"), dict):
+        raise InputError(
+            f"the SCHEMA of stream '{message['stream']}' has no 'properties'. Look at the tap."
+        )

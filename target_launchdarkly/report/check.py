@@ -1,0 +1,118 @@
+"""What `--check` tells: whether a run could work, without reading input or changing anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from target_launchdarkly.errors import NotFoundError, TargetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_launchdarkly.api.answers import Answer
+    from target_launchdarkly.api.client import Client
+    from target_launchdarkly.settings import Settings
+
+#: The role actions without which no target of a segment can be changed.
+#: https://launchdarkly.com/docs/home/account/role-actions#segment-actions
+NEEDED_ACTIONS = ("updateIncluded", "updateExcluded")
+
+
+class Finding(NamedTuple):
+    """One line of `--check`."""
+
+    is_good: bool
+    subject: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{'ok  ' if self.is_good else 'FAIL'}  {self.subject}: {self.detail}"
+
+
+def findings(settings: Settings, client: Client) -> Iterator[Finding]:
+    """Yield what LaunchDarkly says about a config, up to the first thing that ends the search."""
+    yield Finding(True, "settings", "all can be used")
+    try:
+        identity = client.get_caller_identity()
+        yield Finding(True, "access token", f"accepted by {settings.api_url}{_named(identity)}")
+        environment = client.get_environment()
+    except TargetError as error:
+        yield Finding(False, "LaunchDarkly", str(error))
+        return
+    yield _environment_finding(settings, environment)
+    segments = _segments_of(settings)
+    for segment_key, context_kinds in segments.items():
+        yield _segment_finding(segment_key, context_kinds, settings, client)
+    if not segments:
+        yield Finding(True, "segments", "named by the records; none to look at before they come")
+
+
+def _named(identity: Answer) -> str:
+    name = identity.get("tokenName")
+    return f" (token '{name}')" if name else ""
+
+
+def _environment_finding(settings: Settings, environment: Answer) -> Finding:
+    subject = f"project '{settings.project_key}', environment '{settings.environment_key}'"
+    by_resource = environment.get("resourceApprovalSettings") or {}
+    approval = by_resource.get("segment") or {}
+    if approval.get("required"):
+        return Finding(
+            False,
+            subject,
+            "requires approvals for segments. Give the token a role with the action "
+            "bypassRequiredSegmentApproval, if it has none yet.",
+        )
+    return Finding(True, subject, "known")
+
+
+def _segments_of(settings: Settings) -> dict[str, set[str]]:
+    """Return the segments that the settings name, with the context kinds they get."""
+    segments: dict[str, set[str]] = {}
+    for stream in (settings.stream, *settings.streams.values()):
+        if stream.segment_key and not stream.segment_key_field:
+            segments.setdefault(stream.segment_key, set()).add(stream.context_kind)
+    return segments
+
+
+def _segment_finding(
+    segment_key: str, context_kinds: set[str], settings: Settings, client: Client
+) -> Finding:
+    subject = f"segment '{segment_key}'"
+    try:
+        segment = client.get_segment(segment_key)
+    except NotFoundError as error:
+        if settings.create_segment != "never" and "segment" in error.unknown:
+            return Finding(True, subject, f"missing; a run creates it ({settings.create_segment})")
+        return Finding(False, subject, str(error))
+    except TargetError as error:
+        return Finding(False, subject, str(error))
+    problem = _segment_problem(segment, context_kinds)
+    return Finding(problem is None, subject, problem or _described(segment, context_kinds))
+
+
+def _segment_problem(segment: Answer, context_kinds: set[str]) -> str | None:
+    if segment.get("_external"):
+        return f"is synced by {segment['_external']}. Choose a segment that no other tool keeps."
+    own_kind = segment.get("unboundedContextKind") or "user"
+    if segment.get("unbounded") and context_kinds != {own_kind}:
+        return f"is a big segment of context kind '{own_kind}'. Set context_kind to it."
+    denied = {each.get("action") for each in (segment.get("_access") or {}).get("denied") or ()}
+    missing = [action for action in NEEDED_ACTIONS if action in denied]
+    if missing:
+        return (
+            f"the token may not {' or '.join(missing)}. Give it the Writer role, or a custom role "
+            "with these actions."
+        )
+    return None
+
+
+def _described(segment: Answer, context_kinds: set[str]) -> str:
+    kinds = ", ".join(sorted(context_kinds))
+    if segment.get("unbounded"):
+        count = (segment.get("_unboundedMetadata") or {}).get("includedCount", 0)
+        return f"big segment of kind {kinds}, {count:,} included"
+    count = len(segment.get("included") or ()) + sum(
+        len(each.get("values") or ()) for each in segment.get("includedContexts") or ()
+    )
+    return f"standard segment, {count:,} included of all kinds; synced kind: {kinds}"

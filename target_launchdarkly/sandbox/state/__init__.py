@@ -1,0 +1,1 @@
+"""What the stand-in holds, and every operation on it, without HTTP."""

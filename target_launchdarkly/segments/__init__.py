@@ -1,0 +1,1 @@
+"""The segments: what LaunchDarkly shows of them, and the requests that change them."""
