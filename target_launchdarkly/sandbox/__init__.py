@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .state.errors import ApiError
+from .state.foreign import ForeignChange
 from .state.history import Change, Tally
 from .state.store import Store
 from .web.faults import FAULT_KINDS, Fault, FaultKind, FaultQueue
@@ -24,6 +25,7 @@ __all__ = [
     "Fault",
     "FaultKind",
     "FaultQueue",
+    "ForeignChange",
     "RateLimit",
     "RequestLog",
     "Sandbox",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 import click
 
@@ -19,14 +19,33 @@ from .state.store import (
 from .web.faults import FAULT_KINDS, Fault
 from .web.limits import RateLimit
 from .web.log import DROPPED, Exchange, RequestLog
+from .web.meanwhile import Meanwhile
 from .web.server import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from typing_extensions import Unpack
+
 DEFAULT_PORT = 8765
 _KEPT_BODIES = 200
 _T = TypeVar("_T")
+
+
+class _Options(TypedDict):
+    host: str
+    port: int
+    project: str
+    environment: str
+    token: str
+    sdk_key: str
+    segments: tuple[tuple[str, str], ...]
+    big_segments: tuple[tuple[str, str], ...]
+    rate_limit: RateLimit | None
+    read_only: bool
+    require_approval: bool
+    faults: tuple[Fault, ...]
+    meanwhile: tuple[Meanwhile, ...]
 
 
 def _option_type(parse: Callable[[str], _T]) -> Callable[[str], _T]:
@@ -104,43 +123,55 @@ def _parse_segment(text: str) -> tuple[str, str]:
     help=(
         "KIND[:key=value,...], such as status:status=503,times=2,method=PATCH. "
         f"Kinds: {', '.join(FAULT_KINDS)}. Keys: method, after, seconds, status, times, body, "
-        "headers.NAME."
+        "headers.NAME; later and when (before, after) of late kinds; behind of stale."
     ),
 )
-def main(  # noqa: PLR0913 - one parameter an option
-    *,
-    host: str,
-    port: int,
-    project: str,
-    environment: str,
-    token: str,
-    sdk_key: str,
-    segments: tuple[tuple[str, str], ...],
-    big_segments: tuple[tuple[str, str], ...],
-    rate_limit: RateLimit | None,
-    read_only: bool,
-    require_approval: bool,
-    faults: tuple[Fault, ...],
-) -> None:
+@click.option(
+    "meanwhile",
+    "--meanwhile",
+    metavar="SPEC",
+    type=_option_type(Meanwhile.parse),
+    multiple=True,
+    help=(
+        "What somebody else does at a request: METHOD:segment=KEY,..., such as "
+        "PATCH:after=1,segment=beta-users,remove=user-1; * is any method. One of delete, recreate, "
+        "or any of add, remove, exclude, unexclude with a key each. Keys: kind, after, times, "
+        "when (before, after)."
+    ),
+)
+def main(**options: Unpack[_Options]) -> None:
     """Run a stand-in for LaunchDarkly's segments API, to rehearse against.
 
     Nothing is kept when it stops. Every request is a line on stderr. A browser at its address
     shows the segments, their members and their last patches.
     """
+    sandbox = _make_sandbox(options)
+    sandbox.rate_limit = options["rate_limit"]
+    sandbox.read_only = options["read_only"]
+    sandbox.approval_required = options["require_approval"]
+    sandbox.faults.extend(options["faults"])
+    for change in options["meanwhile"]:
+        change.arrange(sandbox)
+    _serve_until_signal(sandbox, options["host"], options["port"])
+
+
+def _make_sandbox(options: _Options) -> Sandbox:
     log = RequestLog(keep_bodies=_KEPT_BODIES, on_exchange=_echo_exchange)
-    sandbox = Sandbox(project, environment, token, log=log, sdk_key=sdk_key)
+    sandbox = Sandbox(
+        options["project"],
+        options["environment"],
+        options["token"],
+        log=log,
+        sdk_key=options["sdk_key"],
+    )
     try:
-        for key, context_kind in segments:
+        for key, context_kind in options["segments"]:
             sandbox.add_segment(key, context_kind=context_kind)
-        for key, context_kind in big_segments:
+        for key, context_kind in options["big_segments"]:
             sandbox.add_segment(key, context_kind=context_kind, unbounded=True)
     except ApiError as error:
         raise click.UsageError(error.message) from error
-    sandbox.rate_limit = rate_limit
-    sandbox.read_only = read_only
-    sandbox.approval_required = require_approval
-    sandbox.faults.extend(faults)
-    _serve_until_signal(sandbox, host, port)
+    return sandbox
 
 
 def _serve_until_signal(sandbox: Sandbox, host: str, port: int) -> None:

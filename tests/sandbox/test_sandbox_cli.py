@@ -6,12 +6,15 @@ import signal
 import socket
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import requests
 from click.testing import CliRunner
 
+from target_launchdarkly.sandbox import ForeignChange
 from target_launchdarkly.sandbox.cli import main
+from target_launchdarkly.sandbox.web.meanwhile import Meanwhile
 
 COMMAND = [sys.executable, "-m", "target_launchdarkly.sandbox", "--port", "0"]
 OPTIONS = [
@@ -19,6 +22,7 @@ OPTIONS = [
     *("--sdk-key", "sdk-secret"),
     *("--segment", "beta-users", "--big-segment", "many:org", "--rate-limit", "10/10"),
     *("--fault", "status:status=500,method=PUT"),
+    *("--meanwhile", "PUT:segment=beta-users,add=a"),
 ]
 
 
@@ -62,6 +66,8 @@ def test_command_says_that_the_port_is_in_use() -> None:
         pytest.param(["--segment", "a:"], 'Malformed context kind ""', id="empty-kind"),
         pytest.param(["--segment", "a", "--big-segment", "a"], "is taken", id="key-twice"),
         pytest.param(["--fault", "nope"], "unknown fault nope", id="unknown-fault"),
+        pytest.param(["--fault", "late-drop:later=0"], "start at 1", id="late-at-once"),
+        pytest.param(["--meanwhile", "GET:segment=a"], "one thing to a", id="nothing-meanwhile"),
         pytest.param(["--rate-limit", "10"], "such as 10/10", id="rate-without-time"),
         pytest.param(["--rate-limit", "0/10"], "at least one request", id="rate-of-nothing"),
         pytest.param(["--port", "70000"], "range", id="port-out-of-range"),
@@ -71,6 +77,49 @@ def test_command_refuses_a_bad_option_with_a_reason(options: list[str], message:
     result = CliRunner().invoke(main, options)
     assert result.exit_code == 2
     assert message in result.output
+
+
+def meanwhile(*args: Any, **options: Any) -> Meanwhile:
+    return Meanwhile(ForeignChange(*args, **options))
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        pytest.param(
+            "PATCH:after=1,segment=beta-users,remove=user-1,remove=user-2,when=after,times=3",
+            Meanwhile(
+                ForeignChange("beta-users", remove=("user-1", "user-2")), "PATCH", 1, "after", 3
+            ),
+            id="all",
+        ),
+        pytest.param(
+            "*:segment=a,add=b,exclude=c,unexclude=d,kind=org",
+            meanwhile("a", add=("b",), exclude=("c",), unexclude=("d",), context_kind="org"),
+            id="verbs",
+        ),
+        pytest.param("*:segment=a,delete", meanwhile("a", fate="delete"), id="delete"),
+        pytest.param("*:segment=a,recreate", meanwhile("a", fate="recreate"), id="recreate"),
+    ],
+)
+def test_meanwhile_spec_is_read(spec: str, expected: Meanwhile) -> None:
+    assert Meanwhile.parse(spec) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        pytest.param("PATCH", "a segment is missing", id="method-alone"),
+        pytest.param("PATCH:segment=a,destroy", "destroy is not understood", id="unknown-word"),
+        pytest.param("PATCH:segment=a,how=b", "how=b is not understood", id="unknown-name"),
+        pytest.param("PATCH:segment=a,delete,when=now", "before or after", id="bad-when"),
+        pytest.param("PATCH:segment=a,delete,times=0", "times at 1", id="no-times"),
+        pytest.param("PATCH:segment=a,delete,after=b", "invalid literal", id="no-number"),
+    ],
+)
+def test_meanwhile_spec_is_refused_with_a_reason(spec: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Meanwhile.parse(spec)
 
 
 def test_sandbox_says_what_to_install_without_its_packages() -> None:

@@ -9,9 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .errors import invalid
+from .history import Tally
+from .segment import Targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from .segment import Segment
 
 ImportMode: TypeAlias = Literal["merge", "replace"]
 ImportOutcome: TypeAlias = Literal["complete", "stopped", "pending_approval"]
@@ -75,6 +79,20 @@ class Import:
                 "self": {"href": path, "type": "application/json"},
             },
         }
+
+
+def move_keys(segment: Segment, one: Import) -> Tally:
+    """Make the keys of a complete import the segment's; say what was different."""
+    targets = segment.targets.setdefault(segment.context_kind, Targets())
+    added = sum(key not in targets.included for key in one.keys)
+    removed = 0
+    if one.mode == "replace":
+        removed = len(targets.included) - (len(one.keys) - added)
+        targets.included = one.keys
+    else:
+        targets.included.update(one.keys)
+    one.keys = {}
+    return Tally(changed=True, added=added, removed=removed)
 
 
 def checked_mode(mode: object) -> ImportMode:

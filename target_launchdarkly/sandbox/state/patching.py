@@ -128,7 +128,7 @@ def apply_patch(segment: Segment, document: object, environment_key: str) -> Tal
 
 
 def comment_of(document: object) -> str | None:
-    """Give the comment of a semantic patch that was applied."""
+    """Give the comment of a semantic patch that is well-formed."""
     return document.get("comment") if isinstance(document, dict) else None
 
 

@@ -69,6 +69,10 @@ class Segment:
         self.version += 1
         self.modified_ms = now_ms
 
+    def made_anew(self, now_ms: int) -> Segment:
+        """Give a segment of the same key, name and type that has just begun."""
+        return Segment(self.key, self.name, now_ms, now_ms, self.context_kind, self.unbounded)
+
     def document(self, path: str) -> dict[str, object]:
         """Give the API's `UserSegment`."""
         document: dict[str, object] = {

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import re
-import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .bodies import new_segment, target_lists
 from .errors import conflict, documented_error, forbidden, invalid, not_found
-from .history import Change, Tally
-from .imports import Import, ImportOutcome, Upload, checked_mode
+from .imports import Import, ImportOutcome, Upload, checked_mode, move_keys
 from .patching import Plan, apply_patch, comment_of
 from .places import environment_document, project_document
-from .segment import USER_KIND, Segment, Targets
+from .segments import Segments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable
 
-    from .history import ChangeSource
-    from .segment import Side
+    from .past import Document
+    from .segment import Segment
 
 DEFAULT_PROJECT_KEY = "default"
 DEFAULT_ENVIRONMENT_KEY = "test"
 DEFAULT_TOKEN = "api-sandbox"  # noqa: S105 - public, as it opens nothing but a sandbox
 DEFAULT_SDK_KEY = "sdk-sandbox"
 
-_SEGMENT_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,255}")
-_CONTEXT_KIND = re.compile(r"[A-Za-z0-9._-]+")
 
-
-class Store:
+class Store(Segments):
     """The segments of one environment of one project.
 
     Attributes:
@@ -50,64 +43,15 @@ class Store:
         *,
         sdk_key: str = DEFAULT_SDK_KEY,
     ) -> None:
+        super().__init__(f"/api/v2/segments/{project_key}/{environment_key}", clock)
         self.project_key = project_key
         self.environment_key = environment_key
         self.token = token
         self.sdk_key = sdk_key
-        self.clock = clock
         self.read_only = False
         self.approval_required = False
         self.import_outcome: ImportOutcome = "complete"
         self.import_polls = 2
-        self._segments: dict[str, Segment] = {}
-        # Tests look at segments while the server's thread changes them.
-        self._lock = threading.RLock()
-
-    def add_segment(  # noqa: PLR0913 - these are the properties of a segment
-        self,
-        key: str,
-        *,
-        context_kind: str = USER_KIND,
-        included: Iterable[str] = (),
-        excluded: Iterable[str] = (),
-        unbounded: bool = False,
-        external: str | None = None,
-    ) -> None:
-        """Put a segment in place behind the API's back.
-
-        Raises:
-            ApiError: 400 for a malformed key or kind, 409 for a key that is taken.
-        """
-        now = self._now_ms()
-        segment = Segment(key, key, now, now, context_kind, unbounded, external=external)
-        segment.targets[context_kind] = Targets(dict.fromkeys(included), dict.fromkeys(excluded))
-        with self._lock:
-            self._insert(segment)
-
-    def included(self, segment_key: str, context_kind: str = USER_KIND) -> list[str]:
-        """List the included keys of a kind, of a standard or a big segment, oldest first."""
-        return self._keys(segment_key, "included", context_kind)
-
-    def excluded(self, segment_key: str, context_kind: str = USER_KIND) -> list[str]:
-        """List the excluded keys of a kind, of a standard or a big segment, oldest first."""
-        return self._keys(segment_key, "excluded", context_kind)
-
-    def changes(self, segment_key: str) -> list[Change]:
-        """List a segment's last changes, oldest first."""
-        with self.read(segment_key) as segments:
-            return list(segments[segment_key].history.changes)
-
-    @contextmanager
-    def read(self, *segment_keys: str) -> Iterator[Mapping[str, Segment]]:
-        """Hold all segments still, to look at them only.
-
-        Raises:
-            ApiError: 404 when one of the keys is unknown.
-        """
-        with self._lock:
-            for segment_key in segment_keys:
-                self._find(segment_key)
-            yield self._segments
 
     def authorize(self, authorization: str | None) -> None:
         """Refuse any Authorization but the bare token."""
@@ -154,10 +98,10 @@ class Store:
                 "_links": {"self": {"href": self._path(), "type": "application/json"}},
             }
 
-    def get_segment(self, segment_key: str) -> dict[str, object]:
-        """Give a segment, with what is denied to the token."""
+    def get_segment(self, segment_key: str, *, behind: int = 0) -> Document:
+        """Give a segment as it was so many changes ago, with what is denied to the token."""
         with self._lock:
-            document = self._document(self._find(segment_key))
+            document = dict(self._look(segment_key, behind))
         if self.read_only:
             denied = [
                 {"action": action, "reason": {"effect": "deny", "actions": [action]}}
@@ -172,27 +116,41 @@ class Store:
         with self._lock:
             segment = new_segment(document, self._now_ms())
             self._insert(segment)
+            self._past.add(segment.key, None)
             return self._document(segment)
 
     def delete_segment(self, segment_key: str) -> None:
         """Delete a segment."""
         with self._lock:
-            self._find(segment_key)
+            segment = self._find(segment_key)
             self._check_writable()
-            del self._segments[segment_key]
+            self._past.add(segment_key, self._document(segment))
+            self._deleted[segment_key] = self._segments.pop(segment_key)
 
-    def patch_segment(self, segment_key: str, document: object) -> dict[str, object]:
-        """Apply a semantic patch and give the whole segment."""
+    def patch_segment(self, segment_key: str, document: object, *, behind: int = 0) -> Document:
+        """Apply a semantic patch and give the whole segment.
+
+        Args:
+            segment_key: which segment.
+            document: the patch.
+            behind: 1 to give the segment as it was before the patch, 2 one change earlier, and so
+                on.
+        """
         with self._lock:
             segment = self._find(segment_key)
             self._check_writable()
-            if self.approval_required:
+            if self.approval_required and not self._is_somebody_else:
                 raise forbidden("Segments of this environment: approval is required to change them")
             if segment.external is not None:
                 raise invalid(f"{segment_key} is synced from {segment.external}")
-            tally = apply_patch(segment, document, self.environment_key)
-            self._count(segment, tally, "patch", comment_of(document))
-            return self._document(segment)
+            before = self._look(segment_key, behind - 1) if behind else None
+            self._change(
+                segment,
+                "patch",
+                lambda: apply_patch(segment, document, self.environment_key),
+                comment_of(document),
+            )
+            return before or self._document(segment)
 
     def change_targets(self, segment_key: str, document: object) -> None:
         """Change a big segment's targets by the API's `SegmentUserState`."""
@@ -203,7 +161,7 @@ class Store:
             for side, is_added, keys in target_lists(document):
                 plan.set_targets(side, segment.context_kind, keys, present=is_added)
             plan.check_conflicts()
-            self._count(segment, plan.commit(), "targets")
+            self._change(segment, "targets", plan.commit)
 
     def target_state(self, segment_key: str, context_key: str) -> dict[str, object]:
         """Give the API's `BigSegmentTarget`."""
@@ -247,42 +205,8 @@ class Store:
             return segment.imports[import_id].document(self._path(segment_key))
 
     def _advance(self, segment: Segment, one: Import) -> None:
-        if not one.advance():
-            return
-        targets = segment.targets.setdefault(segment.context_kind, Targets())
-        added = sum(key not in targets.included for key in one.keys)
-        removed = 0
-        if one.mode == "replace":
-            removed = len(targets.included) - (len(one.keys) - added)
-            targets.included = one.keys
-        else:
-            targets.included.update(one.keys)
-        one.keys = {}
-        self._count(segment, Tally(changed=True, added=added, removed=removed), "import")
-
-    def _count(
-        self, segment: Segment, tally: Tally, source: ChangeSource, comment: str | None = None
-    ) -> None:
-        now_ms = self._now_ms()
-        if tally.changed:
-            segment.touch(now_ms)
-        change = Change(now_ms, segment.version, source, tally, comment)
-        segment.history.add(change, segment.size)
-
-    def _insert(self, segment: Segment) -> None:
-        if not _SEGMENT_KEY.fullmatch(segment.key):
-            raise invalid(f'Malformed segment key "{segment.key}"')
-        if not _CONTEXT_KIND.fullmatch(segment.context_kind):
-            raise invalid(f'Malformed context kind "{segment.context_kind}"')
-        if segment.key in self._segments:
-            raise conflict(f"Segment key {segment.key} is taken")
-        segment.history.sizes.append(segment.size)
-        self._segments[segment.key] = segment
-
-    def _find(self, segment_key: str) -> Segment:
-        if segment_key not in self._segments:
-            raise not_found(f"Unknown segment key {segment_key}")
-        return self._segments[segment_key]
+        if one.advance():
+            self._change(segment, "import", lambda: move_keys(segment, one))
 
     def _find_big(self, segment_key: str) -> Segment:
         segment = self._find(segment_key)
@@ -290,19 +214,6 @@ class Store:
             raise invalid(f"{segment_key} is a standard segment; this is for big segments only")
         return segment
 
-    def _keys(self, segment_key: str, side: Side, context_kind: str) -> list[str]:
-        with self._lock:
-            return list(self._find(segment_key).keys(side, context_kind))
-
     def _check_writable(self) -> None:
-        if self.read_only:
+        if self.read_only and not self._is_somebody_else:
             raise forbidden()
-
-    def _document(self, segment: Segment) -> dict[str, object]:
-        return segment.document(self._path(segment.key))
-
-    def _path(self, *segment_key: str) -> str:
-        return "/".join(("/api/v2/segments", self.project_key, self.environment_key, *segment_key))
-
-    def _now_ms(self) -> int:
-        return int(self.clock() * 1_000)

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from target_launchdarkly.sandbox.state.errors import ApiError, documented_error
 
-from .handlers import JSON_TYPE, ApiHandlers, ControlHandlers, error_answer
+from .handlers import FAULT_MET, JSON_TYPE, ApiHandlers, ControlHandlers, error_answer
 from .log import Exchange
 from .page import PageHandlers
 from .sdk import SdkHandlers
@@ -35,6 +35,7 @@ _MADE_UP: dict[FaultKind, tuple[int, str, str | None]] = {
     "garbage": (200, JSON_TYPE, '{"key": "beta-users", "incl'),
     "empty": (200, JSON_TYPE, ""),
     "redirect": (307, JSON_TYPE, "{}"),
+    "late-status": (504, JSON_TYPE, None),
 }
 
 
@@ -65,7 +66,10 @@ class _Pipeline:
             return await _run(request, handler)
         started = time.monotonic()
         body = await _loggable_body(request)
+        happenings = self._sandbox.happenings.at_request(request.method)
+        self._sandbox.happen(*(one for one in happenings if one.when == "before"))
         response, fault = await self._respond(request, handler)
+        self._sandbox.happen(*(one for one in happenings if one.when == "after"))
         # By the sandbox's clock, so that waits counted from this header hold in tests too.
         response.headers.setdefault("Date", formatdate(self._sandbox.clock(), usegmt=True))
         # Whatever was not read yet would stand in the way of the connection's next request.
@@ -91,10 +95,12 @@ class _Pipeline:
     async def _respond_with_fault(
         self, request: web.Request, handler: Handler, fault: Fault | None
     ) -> web.Response:
+        FAULT_MET.set(fault)
         if fault is None:
             return await self._apply(request, handler)
         await asyncio.sleep(fault.seconds)
-        if fault.is_before:
+        is_late = fault.is_late and request.method == "PATCH"
+        if fault.is_before and not is_late:
             return web.Response() if fault.is_dropping else _made_up(fault, request)
         response = await self._apply(request, handler)
         if fault.kind in _MADE_UP:
@@ -171,14 +177,16 @@ async def _send(
         half = await _send_half(request, response)
         transport.close()
         return half
-    if fault.kind.startswith("drop-"):
-        transport.close()
-    elif fault.kind.startswith("reset-"):
+    if not fault.is_dropping:
+        return response
+    if fault.kind.startswith("reset-"):
         # Lingering for zero seconds turns the close into a TCP reset.
         linger = struct.pack("ii", 1, 0)
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         transport.abort()
+    else:
+        transport.close()
     return response
 
 

@@ -6,6 +6,9 @@ import threading
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+from .happenings import WHENS, When
+from .turns import Turn
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -23,14 +26,41 @@ FaultKind: TypeAlias = Literal[
     "garbage",
     "empty",
     "redirect",
+    "late-drop",
+    "late-status",
+    "stale",
 ]
 FAULT_KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
+# Kinds that let a patch be applied later.
+KINDS_LATE = frozenset({"late-drop", "late-status"})
 # Kinds that answer instead of the API; the others let it apply the request first.
-KINDS_BEFORE = frozenset({"status", "drop-before", "reset-before", "html", "redirect"})
-KINDS_DROPPING = frozenset({"drop-before", "drop-after", "reset-before", "reset-after"})
+KINDS_BEFORE = KINDS_LATE | {"status", "drop-before", "reset-before", "html", "redirect"}
+KINDS_DROPPING = frozenset(
+    {"drop-before", "drop-after", "reset-before", "reset-after", "late-drop"}
+)
 _MIN_STATUS, _MAX_STATUS = 200, 599
 _HEADER_PREFIX = "headers."
-_NUMBERS = {"after": int, "times": int, "status": int, "seconds": float}
+_NUMBERS = {
+    "after": int,
+    "times": int,
+    "status": int,
+    "seconds": float,
+    "later": int,
+    "behind": int,
+}
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "kind": str,
+    "method": str,
+    "after": int,
+    "seconds": (int, float),
+    "status": int,
+    "times": int,
+    "headers": dict,
+    "body": str,
+    "later": (int, type(None)),
+    "when": str,
+    "behind": int,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +76,12 @@ class Fault:
         times: how often it happens.
         headers: added to the answer, such as `{"Retry-After": "3"}`.
         body: of the answer, for the kinds that make one up.
+        later: for the late kinds: the patch is applied at so many requests to the API after it;
+            None for never, unless told to.
+        when: for the late kinds: before or after that request is handled.
+        behind: for `stale`: the answer to a GET of a segment shows it as it was so many changes
+            ago, the answer to a PATCH as it was before the patch, or as many changes less one
+            before that.
     """
 
     kind: FaultKind
@@ -56,6 +92,9 @@ class Fault:
     times: int = 1
     headers: Mapping[str, str] | None = None
     body: str | None = None
+    later: int | None = 1
+    when: When = "before"
+    behind: int = 1
 
     def __post_init__(self) -> None:
         if self.kind not in FAULT_KINDS:
@@ -66,11 +105,20 @@ class Fault:
             raise ValueError(f"status of a fault lies in {_MIN_STATUS} to {_MAX_STATUS}")
         if not all(isinstance(value, str) for value in (self.headers or {}).values()):
             raise ValueError("headers of a fault are strings")
+        if self.behind < 1 or (self.later is not None and self.later < 1):
+            raise ValueError("later and behind of a fault start at 1")
+        if self.when not in WHENS:
+            raise ValueError(f"when of a fault is {' or '.join(WHENS)}")
 
     @property
     def is_before(self) -> bool:
-        """Say whether the request is not applied."""
+        """Say whether the request is not applied, or not now."""
         return self.kind in KINDS_BEFORE
+
+    @property
+    def is_late(self) -> bool:
+        """Say whether a patch is applied later."""
+        return self.kind in KINDS_LATE
 
     @property
     def is_dropping(self) -> bool:
@@ -98,21 +146,11 @@ class Fault:
     @classmethod
     def from_mapping(cls, values: Mapping[str, object]) -> Fault:
         """Make a fault of its fields, as JSON gives them."""
-        types: dict[str, type | tuple[type, ...]] = {
-            "kind": str,
-            "method": str,
-            "after": int,
-            "seconds": (int, float),
-            "status": int,
-            "times": int,
-            "headers": dict,
-            "body": str,
-        }
         for name, value in values.items():
-            if name not in types:
+            if name not in _TYPES:
                 known = ", ".join(field.name for field in fields(cls))
                 raise ValueError(f"unknown property {name} of a fault; known are {known}")
-            if not isinstance(value, types[name]):
+            if not isinstance(value, _TYPES[name]):
                 raise ValueError(f"{name} of a fault cannot be {value!r}")  # noqa: TRY004
         if "kind" not in values:
             raise ValueError("a fault needs a kind")
@@ -122,8 +160,7 @@ class Fault:
 @dataclass(slots=True)
 class _Pending:
     fault: Fault
-    after: int
-    times: int
+    turn: Turn
 
 
 class FaultQueue:
@@ -140,7 +177,8 @@ class FaultQueue:
     def append(self, fault: Fault) -> None:
         """Add a fault at the end."""
         with self._lock:
-            self._pending.append(_Pending(fault, fault.after, fault.times))
+            turn = Turn(fault.method, fault.after, fault.times)
+            self._pending.append(_Pending(fault, turn))
 
     def extend(self, faults: Iterable[Fault]) -> None:
         """Add faults at the end."""
@@ -156,15 +194,10 @@ class FaultQueue:
         """Give the fault that a request of this method meets, if any."""
         with self._lock:
             for pending in self._pending:
-                if (pending.fault.method or method).upper() != method:
-                    continue
-                if pending.after > 0:
-                    pending.after -= 1
-                    continue
-                pending.times -= 1
-                if pending.times <= 0:
-                    self._pending.remove(pending)
-                return pending.fault
+                if pending.turn.comes(method):
+                    if pending.turn.is_over:
+                        self._pending.remove(pending)
+                    return pending.fault
         return None
 
     def __iter__(self) -> Iterator[Fault]:

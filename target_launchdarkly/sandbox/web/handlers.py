@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextvars import ContextVar
 from email.message import Message
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,14 @@ from target_launchdarkly.sandbox.state.errors import ApiError, documented_error,
 from target_launchdarkly.sandbox.state.imports import Upload, read_keys
 
 from .faults import Fault
+from .meanwhile import Meanwhile
 
 if TYPE_CHECKING:
     from .server import Sandbox
 
 JSON_TYPE = "application/json"
+# The fault that the request in hand met, which takes part in how some requests are handled.
+FAULT_MET: ContextVar[Fault | None] = ContextVar("fault_met", default=None)
 _SEGMENTS = "/api/v2/segments/{project}/{environment}"
 _SEGMENT = _SEGMENTS + "/{segment}"
 _PAGE_LIMIT = 20
@@ -72,12 +76,18 @@ class ApiHandlers:
         return json_answer(self._sandbox.create_segment(await _document(request)), 201)
 
     async def _get_segment(self, request: web.Request) -> web.Response:
-        return json_answer(self._sandbox.get_segment(self._segment_key(request)))
+        segment_key = self._segment_key(request)
+        return json_answer(self._sandbox.get_segment(segment_key, behind=_behind()))
 
     async def _patch_segment(self, request: web.Request) -> web.Response:
         segment_key = self._segment_key(request)
         _check_semantic_patch(request.headers.get("Content-Type", ""))
-        return json_answer(self._sandbox.patch_segment(segment_key, await _document(request)))
+        document = await _document(request)
+        fault = FAULT_MET.get()
+        if fault and fault.is_late:
+            self._sandbox.patch_late(segment_key, document, fault.later, fault.when)
+            return web.Response(status=202)
+        return json_answer(self._sandbox.patch_segment(segment_key, document, behind=_behind()))
 
     async def _delete_segment(self, request: web.Request) -> web.Response:
         self._sandbox.delete_segment(self._segment_key(request))
@@ -114,6 +124,9 @@ class ControlHandlers:
             web.post("/sandbox/requests/clear", self._clear_requests),
             web.post("/sandbox/faults", self._add_faults),
             web.delete("/sandbox/faults", self._clear_faults),
+            web.post("/sandbox/meanwhile", self._add_meanwhile),
+            web.get("/sandbox/late", self._count_late),
+            web.post("/sandbox/late", self._apply_late),
         ]
 
     async def _count_requests(self, _request: web.Request) -> web.Response:
@@ -135,8 +148,26 @@ class ControlHandlers:
         return web.Response(status=204)
 
     async def _clear_faults(self, _request: web.Request) -> web.Response:
-        self._sandbox.faults.clear()
+        self._sandbox.call_off()
         return web.Response(status=204)
+
+    async def _add_meanwhile(self, request: web.Request) -> web.Response:
+        document = await _document(request)
+        if not isinstance(document, list) or not all(isinstance(one, str) for one in document):
+            raise invalid("The body must be a list of texts, as the option --meanwhile takes them")
+        try:
+            changes = [Meanwhile.parse(one) for one in document]
+        except ValueError as error:
+            raise invalid(str(error)) from error
+        for one in changes:
+            one.arrange(self._sandbox)
+        return web.Response(status=204)
+
+    async def _count_late(self, _request: web.Request) -> web.Response:
+        return json_answer({"pending": self._sandbox.late})
+
+    async def _apply_late(self, _request: web.Request) -> web.Response:
+        return json_answer({"accepted": self._sandbox.apply_late()})
 
 
 def json_answer(document: object, status: int = 200) -> web.Response:
@@ -155,6 +186,12 @@ def whole_number(request: web.Request, name: str, default: int) -> int:
     if not (text.isascii() and text.isdigit()):
         raise invalid(f"{name} must be a whole number")
     return int(text)
+
+
+def _behind() -> int:
+    """Say how many changes the answer lags behind."""
+    fault = FAULT_MET.get()
+    return fault.behind if fault and fault.kind == "stale" else 0
 
 
 async def _document(request: web.Request) -> object:

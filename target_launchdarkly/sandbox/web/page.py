@@ -96,7 +96,9 @@ def _side(text: str) -> Side:
 
 
 def _read_page() -> str:
-    return resources.files("target_launchdarkly.sandbox.web").joinpath("page.html").read_text("utf-8")
+    return (
+        resources.files("target_launchdarkly.sandbox.web").joinpath("page.html").read_text("utf-8")
+    )
 
 
 def _content_security_policy(page: str) -> str:

@@ -7,11 +7,12 @@ import socket
 import threading
 import time
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from target_launchdarkly.sandbox.state.errors import ApiError
 from target_launchdarkly.sandbox.state.store import (
     DEFAULT_ENVIRONMENT_KEY,
     DEFAULT_PROJECT_KEY,
@@ -22,7 +23,9 @@ from target_launchdarkly.sandbox.state.store import (
 
 from .app import build_app
 from .faults import FaultQueue
+from .happenings import Happening, Happenings, When
 from .log import Exchange, RequestLog
+from .turns import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,6 +48,7 @@ class Sandbox(Store):
 
     Attributes:
         faults: troubles of the next requests.
+        happenings: somebody else's changes, and late patches, to come.
         rate_limit: None for no limit.
         log: every request to the API.
     """
@@ -61,6 +65,7 @@ class Sandbox(Store):
     ) -> None:
         super().__init__(project_key, environment_key, token, clock, sdk_key=sdk_key)
         self.faults = FaultQueue()
+        self.happenings = Happenings()
         self.rate_limit: RateLimit | None = None
         self.log = log or RequestLog()
         self._url: str | None = None
@@ -84,6 +89,69 @@ class Sandbox(Store):
     def clear_requests(self) -> None:
         """Forget the requests so far."""
         self.log.clear()
+
+    @property
+    def late(self) -> int:
+        """Count the late patches that are not applied yet."""
+        return len(self.happenings.late())
+
+    def meanwhile(
+        self,
+        change: Callable[[Sandbox], object],
+        *,
+        method: str | None = None,
+        after: int = 0,
+        when: When = "before",
+        times: int = 1,
+    ) -> None:
+        """Let somebody else change something at a request to come.
+
+        Args:
+            change: a `ForeignChange`, or any function, which may use all of the sandbox but its
+                address. What it changes counts as somebody else's. An ApiError ends it in silence.
+            method: the HTTP method of the request; None for any.
+            after: so many matching requests pass first.
+            when: before the request is handled, or after it, but before its answer leaves, which
+                does not show the change.
+            times: at how many matching requests in a row.
+        """
+
+        def change_as_somebody_else(sandbox: Sandbox) -> None:
+            with sandbox.as_somebody_else():
+                change(sandbox)
+
+        turn = Turn(method, after, times)
+        self.happenings.append(Happening(change_as_somebody_else, when, turn, left=times))
+
+    def patch_late(
+        self, segment_key: str, document: object, later: int | None, when: When = "before"
+    ) -> None:
+        """Apply a patch at so many requests from now; None waits for `apply_late`."""
+        turn = None if later is None else Turn(after=later - 1)
+
+        def change(sandbox: Sandbox) -> None:
+            sandbox.patch_segment(segment_key, document)
+
+        self.happenings.append(Happening(change, when, turn, is_late=True))
+
+    def apply_late(self) -> int:
+        """Apply the late patches that are still pending, and count those that were accepted."""
+        return self.happen(*self.happenings.late())
+
+    def happen(self, *happenings: Happening) -> int:
+        """Let these happen, unless they did or were called off, and count what was accepted."""
+        accepted = 0
+        for one in happenings:
+            if self.happenings.claim(one):
+                with suppress(ApiError):
+                    one.change(self)
+                    accepted += 1
+        return accepted
+
+    def call_off(self) -> None:
+        """Call off all faults, late patches and changes of somebody else that are to come."""
+        self.faults.clear()
+        self.happenings.clear()
 
     @contextmanager
     def serve(self, host: str = "127.0.0.1", port: int = 0) -> Iterator[Self]:

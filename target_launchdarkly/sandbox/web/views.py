@@ -43,6 +43,8 @@ def overview(sandbox: Sandbox) -> dict[str, object]:
         "read_only": sandbox.read_only,
         "approval_required": sandbox.approval_required,
         "pending_faults": len(sandbox.faults),
+        "pending_late": sandbox.late,
+        "pending_foreign": len(sandbox.happenings) - sandbox.late,
         "rate_limit": limit.document(sandbox.clock()) if limit else None,
         "requests": sandbox.log.table(),
         "segments": summaries,

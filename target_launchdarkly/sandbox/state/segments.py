@@ -1,0 +1,173 @@
+"""The segments of one environment and what became of them, without any rule of the API."""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .errors import conflict, invalid, not_found
+from .history import Change, Tally
+from .past import Past
+from .segment import USER_KIND, Segment, Targets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from .history import ChangeSource
+    from .past import Document
+    from .segment import Side
+
+_SEGMENT_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,255}")
+_CONTEXT_KIND = re.compile(r"[A-Za-z0-9._-]+")
+
+
+class Segments:
+    """The segments under one path of the API; the clock gives epoch seconds."""
+
+    def __init__(self, path: str, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self._root = path
+        self._segments: dict[str, Segment] = {}
+        self._deleted: dict[str, Segment] = {}
+        self._past = Past()
+        self._is_somebody_else = False
+        # Tests look at segments while the server's thread changes them.
+        self._lock = threading.RLock()
+
+    def add_segment(  # noqa: PLR0913 - these are the properties of a segment
+        self,
+        key: str,
+        *,
+        context_kind: str = USER_KIND,
+        included: Iterable[str] = (),
+        excluded: Iterable[str] = (),
+        unbounded: bool = False,
+        external: str | None = None,
+    ) -> None:
+        """Put a segment in place behind the API's back.
+
+        Raises:
+            ApiError: 400 for a malformed key or kind, 409 for a key that is taken.
+        """
+        now = self._now_ms()
+        segment = Segment(key, key, now, now, context_kind, unbounded, external=external)
+        segment.targets[context_kind] = Targets(dict.fromkeys(included), dict.fromkeys(excluded))
+        with self._lock:
+            self._insert(segment)
+            self._past.forget(key)
+
+    def included(self, segment_key: str, context_kind: str = USER_KIND) -> list[str]:
+        """List the included keys of a kind, of a standard or a big segment, oldest first."""
+        return self._keys(segment_key, "included", context_kind)
+
+    def excluded(self, segment_key: str, context_kind: str = USER_KIND) -> list[str]:
+        """List the excluded keys of a kind, of a standard or a big segment, oldest first."""
+        return self._keys(segment_key, "excluded", context_kind)
+
+    def changes(self, segment_key: str) -> list[Change]:
+        """List a segment's last changes, oldest first."""
+        with self.read(segment_key) as segments:
+            return list(segments[segment_key].history.changes)
+
+    @contextmanager
+    def read(self, *segment_keys: str) -> Iterator[Mapping[str, Segment]]:
+        """Hold all segments still, to look at them only.
+
+        Raises:
+            ApiError: 404 when one of the keys is unknown.
+        """
+        with self._lock:
+            for segment_key in segment_keys:
+                self._find(segment_key)
+            yield self._segments
+
+    @contextmanager
+    def as_somebody_else(self) -> Iterator[None]:
+        """Let the changes inside be somebody else's, who may change everything.
+
+        All others wait meanwhile, so no request may be made inside.
+        """
+        with self._lock:
+            before, self._is_somebody_else = self._is_somebody_else, True
+            try:
+                yield
+            finally:
+                self._is_somebody_else = before
+
+    def forget_past(self) -> None:
+        """Let no answer lag behind the segments as they are now."""
+        with self._lock:
+            self._past.forget(*self._segments, *self._deleted)
+
+    def recreate_segment(self, segment_key: str) -> None:
+        """Delete a segment, unless it is gone, and make it anew: empty, with version 1."""
+        with self._lock:
+            former = self._segments.get(segment_key) or self._deleted.get(segment_key)
+            if former is None:
+                raise not_found(f"Unknown segment key {segment_key}")
+            current = self._segments.get(segment_key)
+            self._past.add(segment_key, self._document(current) if current else None)
+            self._segments.pop(segment_key, None)
+            segment = former.made_anew(self._now_ms())
+            self._insert(segment)
+            tally = Tally(changed=True, removed=current.size if current else 0)
+            self._record(segment, "foreign", tally, "Deleted and made anew")
+
+    def _change(
+        self,
+        segment: Segment,
+        source: ChangeSource,
+        change: Callable[[], Tally],
+        comment: str | None = None,
+    ) -> None:
+        before = self._document(segment)
+        tally = change()
+        if tally.changed:
+            self._past.add(segment.key, before)
+            segment.touch(self._now_ms())
+        self._record(segment, source, tally, comment)
+
+    def _record(
+        self, segment: Segment, source: ChangeSource, tally: Tally, comment: str | None
+    ) -> None:
+        source = "foreign" if self._is_somebody_else else source
+        change = Change(self._now_ms(), segment.version, source, tally, comment)
+        segment.history.add(change, segment.size)
+
+    def _insert(self, segment: Segment) -> None:
+        if not _SEGMENT_KEY.fullmatch(segment.key):
+            raise invalid(f'Malformed segment key "{segment.key}"')
+        if not _CONTEXT_KIND.fullmatch(segment.context_kind):
+            raise invalid(f'Malformed context kind "{segment.context_kind}"')
+        if segment.key in self._segments:
+            raise conflict(f"Segment key {segment.key} is taken")
+        segment.history.sizes.append(segment.size)
+        self._segments[segment.key] = segment
+
+    def _find(self, segment_key: str) -> Segment:
+        if segment_key not in self._segments:
+            raise not_found(f"Unknown segment key {segment_key}")
+        return self._segments[segment_key]
+
+    def _keys(self, segment_key: str, side: Side, context_kind: str) -> list[str]:
+        with self._lock:
+            return list(self._find(segment_key).keys(side, context_kind))
+
+    def _look(self, segment_key: str, behind: int) -> Document:
+        segment = self._segments.get(segment_key)
+        now = self._document(segment) if segment else None
+        document = self._past.look(segment_key, behind, now)
+        if document is None:
+            raise not_found(f"Unknown segment key {segment_key}")
+        return document
+
+    def _document(self, segment: Segment) -> dict[str, object]:
+        return segment.document(self._path(segment.key))
+
+    def _path(self, *segment_key: str) -> str:
+        return "/".join((self._root, *segment_key))
+
+    def _now_ms(self) -> int:
+        return int(self.clock() * 1_000)
