@@ -1,4 +1,4 @@
-"""The settings: their JSON Schema, and typed, checked settings per stream."""
+"""The settings, typed and checked, per stream."""
 
 from __future__ import annotations
 
@@ -11,197 +11,42 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from target_launchdarkly.errors import SettingsError
+from target_launchdarkly.properties import (
+    CONFIG_JSONSCHEMA,
+    CONTEXT_KIND_PATTERN,
+    CONTEXT_KIND_RULE,
+    INSTANCES,
+    KEY_PATTERN,
+    KEY_RULE,
+    PROPERTIES,
+    REQUIRED,
+    STREAM_NAMES,
+    WITHOUT_EFFECT,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-#: https://launchdarkly.com/docs/home/account/instances
-INSTANCES: Mapping[str, str] = {
-    "us": "https://app.launchdarkly.com",
-    "eu": "https://app.eu.launchdarkly.com",
-    "federal": "https://app.launchdarkly.us",
-}
+__all__ = [
+    "CONFIG_JSONSCHEMA",
+    "INSTANCES",
+    "KEY_PATTERN",
+    "PROPERTIES",
+    "REQUIRED",
+    "STREAM_NAMES",
+    "WITHOUT_EFFECT",
+    "Settings",
+    "StreamSettings",
+    "contradictions",
+    "explain",
+    "missing",
+    "read",
+    "unknown_names",
+    "without_wrong",
+]
 
-#: LaunchDarkly's rule for project, environment and segment keys.
-KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)"
-KEY_RULE = "letters, digits, '.', '_' and '-', beginning with a letter or digit"
-#: https://launchdarkly.com/docs/home/flags/context-kinds
-CONTEXT_KIND_PATTERN = r"^(?!(kind|multi)$)[A-Za-z0-9._-]+$(?!\n)"
-CONTEXT_KIND_RULE = "letters, digits, '.', '_' and '-', and not 'kind' or 'multi'"
-
-
-def _text(title: str, description: str, **more: Any) -> dict[str, Any]:
-    return {"type": "string", "title": title, "description": description, "minLength": 1} | more
-
-
-def _choice(title: str, default: str, values: Iterable[str], description: str) -> dict[str, Any]:
-    return _text(title, description, default=default, enum=list(values))
-
-
-#: The settings of this target in the order in which people need them. The SDK adds its own.
-PROPERTIES: dict[str, dict[str, Any]] = {
-    "access_token": _text(
-        "Access token",
-        "API access token with the Writer role, or with a custom role that allows `updateIncluded` "
-        "and `updateExcluded` on the segments. Made in LaunchDarkly under Account settings > "
-        "Authorization. SDK keys (`sdk-…`), mobile keys (`mob-…`) and client-side IDs cannot use "
-        "the REST API.",
-        secret=True,
-        writeOnly=True,
-    ),
-    "api_instance": _choice(
-        "API instance",
-        "us",
-        INSTANCES,
-        "The LaunchDarkly instance of your account: `us` (app.launchdarkly.com), `eu` "
-        "(app.eu.launchdarkly.com) or `federal` (app.launchdarkly.us).",
-    ),
-    "api_url": _text(
-        "API URL",
-        "Base URL in place of an instance, for the sandbox or a proxy. Plain http is accepted for "
-        "a loopback host only.",
-    ),
-    "project_key": _text("Project key", "Key of the LaunchDarkly project.", pattern=KEY_PATTERN),
-    "environment_key": _text(
-        "Environment key",
-        "Key of the environment whose segments are synced, such as `production`.",
-        pattern=KEY_PATTERN,
-    ),
-    "segment_key": _text(
-        "Segment key",
-        "Key of the segment of every stream that names none of its own.",
-        pattern=KEY_PATTERN,
-    ),
-    "context_kind": _text(
-        "Context kind",
-        "Context kind of the context keys, as your LaunchDarkly SDKs send it.",
-        default="user",
-        pattern=CONTEXT_KIND_PATTERN,
-    ),
-    "audience_sync_mode": _choice(
-        "Audience sync mode",
-        "add",
-        ("add", "remove", "mirror"),
-        "`add` includes members, `remove` un-includes contexts whose flag is false or which have "
-        "no flag, `mirror` does both, as each record's flag says.",
-    ),
-    "context_key_field": _text(
-        "Context key field", "Record property with the context key.", default="context_key"
-    ),
-    "membership_field": _text(
-        "Membership field", "Record property with the membership flag.", default="is_member"
-    ),
-    "segment_key_field": _text(
-        "Segment key field",
-        "Record property that names the segment, so that one stream feeds many segments.",
-    ),
-    "streams": {
-        "type": "object",
-        "title": "Streams",
-        "description": "Settings of single streams: an object of stream name to any of "
-        "`segment_key`, `context_kind`, `audience_sync_mode`, `context_key_field`, "
-        "`membership_field`, `segment_key_field`, `mirror_source` and `audience_size_field`.",
-    },
-    "mirror_source": _choice(
-        "Mirror source",
-        "changes",
-        ("changes", "snapshot"),
-        "For `mirror`. `changes`: each record's flag says who joins and who leaves. `snapshot`: "
-        "the stream lists the whole audience, and members it does not list leave once it is "
-        "proven complete.",
-    ),
-    "audience_size_field": _text(
-        "Audience size field",
-        "Record property with the audience's total row count, which proves a snapshot complete. In "
-        "the model: `count(*) over () as audience_size`.",
-    ),
-    "trust_end_of_input": {
-        "type": "boolean",
-        "default": False,
-        "title": "Trust end of input",
-        "description": "Take the end of input as proof that a snapshot is complete. A tap that "
-        "dies half-way ends its output just so, and then members are removed who should stay.",
-    },
-    "max_removal_percent": {
-        "type": "number",
-        "default": 50,
-        "minimum": 0,
-        "maximum": 100,
-        "title": "Max removal percent",
-        "description": "A snapshot that would remove more of a segment's members than this removes "
-        "nobody, and the run fails.",
-    },
-    "removal_action": _choice(
-        "Removal action",
-        "remove",
-        ("remove", "exclude"),
-        "What happens to a context that leaves: `remove` takes it off the included targets, "
-        "`exclude` also adds it to the excluded targets, so that no rule of the segment includes "
-        "it.",
-    ),
-    "excluded_key_action": _choice(
-        "Excluded key action",
-        "skip",
-        ("skip", "include", "fail"),
-        "What happens to a member that stands in the segment's excluded targets: `skip` leaves it "
-        "out with a warning, `include` lifts the exclusion, `fail` ends the run.",
-    ),
-    "invalid_record_action": _choice(
-        "Invalid record action",
-        "fail",
-        ("fail", "skip"),
-        "What happens to a record whose key or flag cannot be used or which its schema rejects: "
-        "`fail` ends the run, `skip` leaves it out and counts it.",
-    ),
-    "create_segment": _choice(
-        "Create segment",
-        "never",
-        ("never", "standard", "big"),
-        "Whether a segment that is missing is created, and of which type. A big segment takes more "
-        "than 15,000 individual targets.",
-    ),
-    "comment": _text("Comment", "Comment of every patch, shown in LaunchDarkly's change history."),
-    "dry_run": {
-        "type": "boolean",
-        "default": False,
-        "title": "Dry run",
-        "description": "Read and plan, send no change, write no STATE.",
-    },
-    "batch_size_rows": {
-        "type": "integer",
-        "default": 1500,
-        "minimum": 1,
-        "maximum": 1500,
-        "title": "Batch size rows",
-        "description": "Target operations per request. LaunchDarkly takes 1,500 at most.",
-    },
-    "request_timeout": {
-        "type": "number",
-        "default": 60,
-        "exclusiveMinimum": 0,
-        "title": "Request timeout",
-        "description": "Seconds to wait for an answer before the request is sent again.",
-    },
-    "max_retry_seconds": {
-        "type": "number",
-        "default": 600,
-        "minimum": 0,
-        "title": "Max retry seconds",
-        "description": "How many seconds one request is retried before the run fails.",
-    },
-}
-
-REQUIRED = ("access_token", "project_key", "environment_key")
-
-#: What `--about` shows and the SDK's validator checks.
-CONFIG_JSONSCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": PROPERTIES,
-    "required": list(REQUIRED),
-}
-
-#: Settings of the SDK that many projects carry along and that change nothing here.
-WITHOUT_EFFECT = frozenset({"add_record_metadata", "load_method"})
+#: Settings that may be a fraction, which the SDK reads from a config file as a Decimal.
+FRACTIONS = ("max_removal_percent", "request_timeout", "max_retry_seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +59,7 @@ class StreamSettings:
     audience_sync_mode: Any
     mirror_source: Any
     audience_size_field: str | None
+    max_removal_percent: float
     context_key_field: str
     membership_field: str
 
@@ -233,17 +79,6 @@ class StreamSettings:
         return replace(self, **changes)
 
 
-#: What `streams` may hold for a stream.
-STREAM_NAMES = tuple(StreamSettings.__dataclass_fields__)
-PROPERTIES["streams"]["additionalProperties"] = {
-    "type": "object",
-    "properties": {
-        name: {key: value for key, value in PROPERTIES[name].items() if key != "default"}
-        for name in STREAM_NAMES
-    },
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings, checked."""
@@ -257,8 +92,8 @@ class Settings:
     #: Those of streams that have settings of their own, by stream name.
     streams: Mapping[str, StreamSettings]
     trust_end_of_input: bool
-    max_removal_percent: float
     removal_action: Any
+    #: Resolved: what holds if it is not set depends on `removal_action`.
     excluded_key_action: Any
     invalid_record_action: Any
     create_segment: Any
@@ -287,38 +122,54 @@ def read(config: Mapping[str, Any]) -> Settings:
     problems = list(contradictions(config))
     if problems:
         raise SettingsError(problems)
+    found = _with_floats(config)
     plain: dict[str, Any] = {
-        name: config.get(name)
+        name: found.get(name)
         for name in Settings.__dataclass_fields__
-        if name not in {"api_url", "stream", "streams"}
+        if name not in {"api_url", "stream", "streams", "excluded_key_action"}
     }
     stream = _for_all(config)
     return Settings(
         api_url=(config.get("api_url") or INSTANCES[config["api_instance"]]).rstrip("/"),
         stream=stream,
         streams={name: stream.with_own(own) for name, own in _own(config).items()},
+        excluded_key_action=_excluded_key_action(config),
         **plain,
     )
 
 
 def _for_all(config: Mapping[str, Any]) -> StreamSettings:
-    values: dict[str, Any] = {name: config.get(name) for name in STREAM_NAMES}
+    found = _with_floats(config)
+    values: dict[str, Any] = {name: found.get(name) for name in STREAM_NAMES}
     return StreamSettings(**values)
 
 
 def _own(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    return dict(config.get("streams") or {})
+    return {name: _with_floats(own) for name, own in (config.get("streams") or {}).items()}
+
+
+def _with_floats(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: float(value) if name in FRACTIONS and value is not None else value
+        for name, value in config.items()
+    }
+
+
+def _excluded_key_action(config: Mapping[str, Any]) -> str:
+    """Return what is set; else who comes back is included again if leaving excludes."""
+    default = "include" if config["removal_action"] == "exclude" else "skip"
+    return config.get("excluded_key_action") or default
 
 
 def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield the problems of a config that the JSON Schema accepts, defaults filled in."""
-    for name in ("max_removal_percent", "request_timeout", "max_retry_seconds"):
-        if not isfinite(config[name]):
-            yield f"{name}: must be a finite number."
+    yield from _number_problems("", config)
+    for name, own in _own(config).items():
+        yield from _number_problems(f"streams.{name}.", own)
     yield from _token_problems(config["access_token"])
     yield from _url_problems(config.get("api_url"))
     two_operations = (
-        config["removal_action"] == "exclude" or config["excluded_key_action"] == "include"
+        config["removal_action"] == "exclude" or _excluded_key_action(config) == "include"
     )
     if two_operations and config["batch_size_rows"] == 1:
         yield (
@@ -326,6 +177,13 @@ def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
             "excluded_key_action 'include', which take two operations a key."
         )
     yield from _stream_problems(config)
+
+
+def _number_problems(prefix: str, config: Mapping[str, Any]) -> Iterator[str]:
+    for name in FRACTIONS:
+        value = config.get(name)
+        if value is not None and not isfinite(value):
+            yield f"{prefix}{name}: must be a finite number."
 
 
 def _token_problems(access_token: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ def _default(name: str, schema: dict[str, Any]) -> str:
     if name in CONFIG_JSONSCHEMA["required"]:
         return "required"
     if "default" not in schema:
-        return ""
+        # A default that depends on another setting stands in the description alone.
+        stated = re.search(r"Default: (`[^`]+`)", schema.get("description", ""))
+        return stated[1] if stated else ""
     default = schema["default"]
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 

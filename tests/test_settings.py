@@ -2,140 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from typing import Any
 
 import pytest
-from messages import members, schema
-from singer_sdk.exceptions import ConfigValidationError
+from configs import ALSO_WRONG, GOOD, PREFIX, TOKEN, WRONG, names, problems_of, target
 
-from target_launchdarkly.settings import INSTANCES, PROPERTIES, WITHOUT_EFFECT
+from target_launchdarkly.settings import (
+    INSTANCES,
+    PROPERTIES,
+    STREAM_NAMES,
+    WITHOUT_EFFECT,
+    StreamSettings,
+)
 from target_launchdarkly.target import TargetLaunchDarkly
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from target_launchdarkly.sandbox import Sandbox
-
-TOKEN = "api-do-not-print-me"
-GOOD: dict[str, Any] = {
-    "access_token": TOKEN,
-    "project_key": "default",
-    "environment_key": "test",
-    "segment_key": "beta-users",
-}
-PREFIX = "TARGET_LAUNCHDARKLY_"
-
-#: One wrong value for every setting, in the order of the documentation.
-WRONG: dict[str, Any] = {
-    "access_token": 7319,
-    "api_instance": "mars",
-    "api_url": "",
-    "project_key": "two words",
-    "environment_key": "-begins-with-a-dash",
-    "segment_key": "slash/in/it",
-    "context_kind": "multi",
-    "audience_sync_mode": "delete",
-    "context_key_field": "",
-    "membership_field": ["is_member"],
-    "segment_key_field": 7319,
-    "streams": "audience",
-    "mirror_source": "guess",
-    "audience_size_field": "",
-    "trust_end_of_input": "perhaps",
-    "max_removal_percent": 101,
-    "removal_action": "delete",
-    "excluded_key_action": "ignore",
-    "invalid_record_action": "ignore",
-    "create_segment": "small",
-    "comment": 7319,
-    "dry_run": "perhaps",
-    "batch_size_rows": 1_501,
-    "request_timeout": 0,
-    "max_retry_seconds": -1,
-    # The SDK's own.
-    "validate_records": "perhaps",
-    "stream_maps": "audience",
-    "stream_map_config": "audience",
-    "faker_config": "audience",
-    "flattening_enabled": "perhaps",
-    "flattening_max_depth": "deep",
-    "flattening_max_key_length": "long",
-    "flattening_separator": 7319,
-    "batch_config": "audience",
-}
-
-#: More ways to be wrong.
-ALSO_WRONG = [
-    pytest.param("access_token", "", id="token-empty"),
-    pytest.param("access_token", [TOKEN], id="token-in-an-array"),
-    pytest.param("access_token", {"value": TOKEN}, id="token-in-an-object"),
-    pytest.param("access_token", "sdk-do-not-print-me", id="sdk-key"),
-    pytest.param("access_token", "mob-do-not-print-me", id="mobile-key"),
-    pytest.param("access_token", f"{TOKEN}\n", id="token-with-newline"),
-    pytest.param("access_token", f" {TOKEN}", id="token-with-blank"),
-    pytest.param("access_token", f"{TOKEN}é", id="token-not-ascii"),
-    pytest.param("api_url", "app.launchdarkly.com", id="url-without-scheme"),
-    pytest.param("api_url", "ftp://app.launchdarkly.com", id="url-of-another-scheme"),
-    pytest.param("api_url", "https://", id="url-without-host"),
-    pytest.param("api_url", "https://[::1", id="url-malformed"),
-    pytest.param("api_url", "https://host:port", id="url-with-a-port-that-is-no-number"),
-    pytest.param("api_url", "https://me:do-not-print-me@host", id="url-with-password"),
-    pytest.param("api_url", "https://host?key=do-not-print-me", id="url-with-query"),
-    pytest.param("api_url", "https://host#do-not-print-me", id="url-with-fragment"),
-    pytest.param("api_url", "http://app.launchdarkly.com", id="http-to-another-host"),
-    pytest.param("api_url", "http://192.168.0.1:8765", id="http-to-a-private-address"),
-    pytest.param("api_url", "http://127.0.0.1.example.com", id="http-to-a-lookalike"),
-    pytest.param("project_key", "", id="project-empty"),
-    pytest.param("project_key", "default\n", id="project-with-newline"),
-    pytest.param("environment_key", "..", id="environment-dots"),
-    pytest.param("segment_key", "", id="segment-empty"),
-    pytest.param("segment_key", "beta-users\n", id="segment-with-newline"),
-    pytest.param("context_kind", "", id="kind-empty"),
-    pytest.param("context_kind", "kind", id="kind-reserved"),
-    pytest.param("context_kind", "two words", id="kind-with-blank"),
-    pytest.param("audience_sync_mode", "Mirror", id="mode-in-another-case"),
-    pytest.param("context_key_field", "  ", id="key-field-blank"),
-    pytest.param("membership_field", "  ", id="flag-field-blank"),
-    pytest.param("membership_field", "context_key", id="flag-field-is-the-key-field"),
-    pytest.param("comment", "", id="comment-empty"),
-    pytest.param("dry_run", "true", id="boolean-as-text"),
-    pytest.param("dry_run", 1, id="boolean-as-number"),
-    pytest.param("batch_size_rows", 0, id="no-rows-a-request"),
-    pytest.param("batch_size_rows", -1, id="negative-rows-a-request"),
-    pytest.param("batch_size_rows", 1.5, id="fraction-of-rows"),
-    pytest.param("batch_size_rows", "1500", id="rows-as-text"),
-    pytest.param("batch_size_rows", True, id="rows-as-boolean"),
-    pytest.param("request_timeout", -1, id="timeout-negative"),
-    pytest.param("request_timeout", "60", id="timeout-as-text"),
-    pytest.param("request_timeout", float("nan"), id="timeout-nan"),
-    pytest.param("request_timeout", float("inf"), id="timeout-infinite"),
-    pytest.param("max_retry_seconds", "600", id="patience-as-text"),
-    pytest.param("max_retry_seconds", float("nan"), id="patience-nan"),
-]
-
-
-def problems_of(config: dict[str, Any], *, parse_env_config: bool = False) -> list[str]:
-    """Return the problems that the target tells at its start; no request is made."""
-    with pytest.raises(ConfigValidationError) as caught:
-        TargetLaunchDarkly(config=dict(config), parse_env_config=parse_env_config)
-    told = repr(caught.value) + "".join(caught.value.errors)
-    assert "do-not-print-me" not in told
-    assert "7319" not in told
-    return caught.value.errors
-
-
-def target(**more: Any) -> TargetLaunchDarkly:
-    return TargetLaunchDarkly(config=GOOD | more)
-
-
-def names(problems: list[str]) -> list[str]:
-    return [problem.partition(":")[0] for problem in problems]
-
 
 # Refused
 
@@ -235,6 +115,10 @@ def test_segment_key_that_is_missing_is_told() -> None:
         pytest.param({"contxt_kind": "user"}, "contxt_kind", id="typo"),
         pytest.param({"membership_field": "context_key"}, "membership_field", id="same-property"),
         pytest.param({"access_token": TOKEN}, "access_token", id="not-for-one-stream"),
+        pytest.param({"max_removal_percent": 101}, "max_removal_percent", id="above-all"),
+        pytest.param({"max_removal_percent": -1}, "max_removal_percent", id="below-none"),
+        pytest.param({"max_removal_percent": "20"}, "max_removal_percent", id="number-as-text"),
+        pytest.param({"max_removal_percent": float("nan")}, "max_removal_percent", id="nan"),
     ],
 )
 def test_problem_of_one_stream_is_told_with_its_path(own: dict[str, Any], name: str) -> None:
@@ -343,6 +227,74 @@ def test_defaults_hold_where_nothing_is_set() -> None:
     assert stream.audience_sync_mode == "add"
     assert stream.context_key_field == "context_key"
     assert stream.membership_field == "is_member"
+    assert stream.max_removal_percent == 50
+
+
+@pytest.mark.parametrize(
+    ("chosen", "action"),
+    [
+        pytest.param({}, "skip", id="nothing"),
+        pytest.param({"removal_action": "remove"}, "skip", id="remove"),
+        pytest.param({"removal_action": "exclude"}, "include", id="exclude"),
+        pytest.param(
+            {"removal_action": "exclude", "excluded_key_action": None}, "include", id="null"
+        ),
+        *(
+            pytest.param(
+                {"removal_action": removal, "excluded_key_action": action},
+                action,
+                id=f"{removal}-{action}",
+            )
+            for removal in ("remove", "exclude")
+            for action in ("skip", "include", "fail")
+        ),
+    ],
+)
+def test_who_comes_back_is_included_where_leaving_excludes(
+    chosen: dict[str, Any], action: str
+) -> None:
+    """What is set holds; what is not set follows `removal_action`."""
+    assert target(**chosen).settings.excluded_key_action == action
+
+
+def test_excluded_key_action_has_no_default_that_the_sdk_would_fill_in() -> None:
+    setting = PROPERTIES["excluded_key_action"]
+
+    assert "default" not in setting
+    assert f"Default: `{target().settings.excluded_key_action}`;" in setting["description"]
+
+
+def test_stream_has_its_own_max_removal_percent() -> None:
+    settings = target(
+        max_removal_percent=20,
+        streams={
+            "premium": {"segment_key": "premium-users", "max_removal_percent": 0},
+            "beta": {"context_kind": "organization"},
+        },
+    ).settings
+
+    assert settings.stream.max_removal_percent == 20
+    assert settings.for_stream("premium").max_removal_percent == 0
+    assert settings.for_stream("beta").max_removal_percent == 20
+
+
+def test_decimal_of_a_config_file_becomes_a_float() -> None:
+    """The SDK reads a fraction as a Decimal, which the clock's floats cannot be added to."""
+    settings = target(
+        max_removal_percent=Decimal("12.5"),
+        request_timeout=Decimal("2.5"),
+        max_retry_seconds=Decimal("0.5"),
+        streams={"audience": {"max_removal_percent": Decimal("33.3")}},
+    ).settings
+
+    numbers = [
+        settings.stream.max_removal_percent,
+        settings.request_timeout,
+        settings.max_retry_seconds,
+        settings.for_stream("audience").max_removal_percent,
+    ]
+    assert numbers == [12.5, 2.5, 0.5, 33.3]
+    assert {type(number) for number in numbers} == {float}
 
 
 def test_null_means_unset() -> None:
@@ -379,169 +331,9 @@ def test_access_token_alone_is_secret() -> None:
     ]
 
 
-# The environment
+def test_settings_of_one_stream_are_those_of_the_schema_and_of_its_description() -> None:
+    streams = PROPERTIES["streams"]
 
-
-@pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Set the target's variables: `environment(dry_run="yes")`."""
-
-    def put(**texts: str) -> None:
-        for name, text in (GOOD | texts).items():
-            monkeypatch.setenv(PREFIX + name.upper(), text)
-
-    return put
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "value"),
-    [
-        *(
-            pytest.param("dry_run", text, value, id=f"boolean-{text}")
-            for text, value in {
-                "true": True,
-                "TRUE": True,
-                "1": True,
-                "yes": True,
-                "on": True,
-                "false": False,
-                "False": False,
-                "0": False,
-                "no": False,
-                "off": False,
-            }.items()
-        ),
-        pytest.param("batch_size_rows", "7", 7, id="integer"),
-        pytest.param("request_timeout", "2.5", 2.5, id="number"),
-        pytest.param("comment", "1", "1", id="text-that-looks-like-a-number"),
-        pytest.param("comment", "true", "true", id="text-that-looks-like-a-boolean"),
-    ],
-)
-def test_environment_variable_becomes_its_settings_type(
-    environment: Callable[..., None], name: str, text: str, value: object
-) -> None:
-    environment(**{name: text})
-
-    settings = TargetLaunchDarkly(config={}, parse_env_config=True).settings
-
-    assert getattr(settings, name) == value
-    assert type(getattr(settings, name)) is type(value)
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        pytest.param("dry_run", "ja", id="boolean-in-another-language"),
-        pytest.param("dry_run", "", id="boolean-empty"),
-        pytest.param("batch_size_rows", "many", id="integer-in-words"),
-        pytest.param("batch_size_rows", "1.5", id="integer-with-fraction"),
-        pytest.param("batch_size_rows", "", id="integer-empty"),
-        pytest.param("max_retry_seconds", "nan", id="number-nan"),
-        pytest.param("request_timeout", "1 minute", id="number-with-unit"),
-        pytest.param("stream_maps", "{broken", id="object-broken"),
-        pytest.param("access_token", "sdk-do-not-print-me", id="token"),
-    ],
-)
-def test_environment_variable_that_cannot_be_read_is_told_by_its_setting(
-    environment: Callable[..., None], name: str, text: str
-) -> None:
-    """The SDK would end in a traceback or turn `ja` into False: a guard would be off."""
-    environment(**{name: text})
-
-    [problem] = problems_of({}, parse_env_config=True)
-
-    assert problem.startswith(f"{name}: ")
-
-
-def test_environment_is_not_read_unless_asked(environment: Callable[..., None]) -> None:
-    environment()
-
-    assert problems_of({})
-
-
-# The command line
-
-
-def run(
-    *arguments: str, variables: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "target_launchdarkly", *arguments],
-        input="",
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        env=os.environ | (variables or {}),
-    )
-
-
-def assert_told(result: subprocess.CompletedProcess[str], *told: str) -> None:
-    """The run failed as a user's error does: exit code 1, no traceback, no secret, no STATE."""
-    assert result.returncode == 1
-    assert result.stdout == ""
-    assert "Traceback" not in result.stderr
-    assert "do-not-print-me" not in result.stderr
-    for text in told:
-        assert text in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("settings", "told"),
-    [
-        pytest.param(WRONG, list(WRONG), id="every-setting-wrong"),
-        pytest.param({"access_token": [TOKEN]}, ["access_token: "], id="token-is-no-text"),
-        pytest.param(
-            {"access_token": "mob-do-not-print-me"}, ["access_token: ", "mobile key"], id="mobile"
-        ),
-        pytest.param({"dryrun": True}, ["dryrun: ", "'dry_run'"], id="typo"),
-        pytest.param({"segment_key": None}, ["segment_key: "], id="no-segment"),
-    ],
-)
-def test_command_with_wrong_settings_sends_nothing(
-    sandbox: Sandbox,
-    command: Callable[..., subprocess.CompletedProcess[str]],
-    settings: dict[str, Any],
-    told: list[str],
-) -> None:
-    result = command([schema(), *members("a")], **settings)
-
-    assert_told(result, *told)
-    assert sandbox.requests == []
-
-
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [
-        pytest.param(None, "config.json", id="missing"),
-        pytest.param("", "not valid JSON", id="empty"),
-        pytest.param(f'{{"access_token": "{TOKEN}",}}', "not valid JSON", id="broken"),
-        pytest.param(json.dumps([TOKEN]), "JSON object", id="array"),
-        pytest.param(json.dumps(TOKEN), "JSON object", id="text"),
-    ],
-)
-def test_command_with_a_config_file_that_cannot_be_read(
-    tmp_path: Path, content: str | None, told: str
-) -> None:
-    path = tmp_path / "config.json"
-    if content is not None:
-        path.write_text(content)
-
-    assert_told(run("--config", str(path)), told)
-
-
-def test_command_with_a_config_file_that_is_no_text(tmp_path: Path) -> None:
-    path = tmp_path / "config.json"
-    path.write_bytes(b"\xff\xfe" + TOKEN.encode())
-
-    assert_told(run("--config", str(path)), "config")
-
-
-def test_command_without_any_config_tells_what_is_missing() -> None:
-    assert_told(run(), "access_token: ", "project_key: ", "environment_key: ")
-
-
-def test_command_with_an_environment_that_cannot_be_read() -> None:
-    texts = GOOD | {"dry_run": "ja", "batch_size_rows": "many"}
-    variables = {PREFIX + name.upper(): text for name, text in texts.items()}
-
-    assert_told(run("--config", "ENV", variables=variables), "dry_run: ", "batch_size_rows: ")
+    assert set(STREAM_NAMES) == set(StreamSettings.__dataclass_fields__)
+    assert set(STREAM_NAMES) == set(streams["additionalProperties"]["properties"])
+    assert all(f"`{name}`" in streams["description"] for name in STREAM_NAMES)
