@@ -35,8 +35,17 @@ class LaunchDarklyError(TargetError):
     """LaunchDarkly refused a request, or did not answer within `max_retry_seconds`."""
 
 
-class IncompleteSnapshotError(TargetError):
-    """A snapshot may not remove anybody: it is not proven complete, or would remove too many."""
+class PlanRefusedError(TargetError):
+    """Segments were left as they are: who leaves is not proven, or too many would leave.
+
+    Args:
+        message: The reasons, segment by segment, each with its remedy.
+        segments: The keys of the segments that got nothing.
+    """
+
+    def __init__(self, message: str, segments: list[str]) -> None:
+        super().__init__(message)
+        self.segments = segments
 
 
 class RefusedError(LaunchDarklyError):

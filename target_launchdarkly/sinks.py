@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.exceptions import InvalidRecord, MissingKeyPropertiesError
+from singer_sdk.exceptions import MissingKeyPropertiesError
 from singer_sdk.sinks import BatchSink
-from singer_sdk.sinks.core import JSONSchemaValidator
-from singer_sdk.target_base import Target
 
+from target_launchdarkly.audience.completeness import whole_number
+from target_launchdarkly.audience.words import IN, OUT, SPARED
+from target_launchdarkly.configuration import ConfiguredTarget
 from target_launchdarkly.errors import InvalidRecordError, StreamError
 from target_launchdarkly.intake.membership import MembershipRule, context_key
+from target_launchdarkly.intake.validator import QuietValidator
 from target_launchdarkly.settings import KEY_PATTERN
 
 if sys.version_info >= (3, 12):
@@ -25,10 +28,12 @@ if TYPE_CHECKING:
 
     from singer_sdk.sinks.core import BaseJSONSchemaValidator
 
-    from target_launchdarkly.audience.audiences import Audience
-    from target_launchdarkly.audience.snapshots import Snapshots
-    from target_launchdarkly.segments.segments import Segment, Segments
-    from target_launchdarkly.settings import Settings, StreamSettings
+    from target_launchdarkly.audience.planner import Planner
+    from target_launchdarkly.audience.streams import Feed, Stream, Streams
+    from target_launchdarkly.audience.words import Voice
+    from target_launchdarkly.report.tally import Tally
+    from target_launchdarkly.segments.segments import Segments
+    from target_launchdarkly.settings import StreamSettings
 
 #: The column in which taps write when a row was deleted. The SDK strips it.
 #: https://sdk.meltano.com/en/latest/implementation/record_metadata.html
@@ -47,12 +52,14 @@ STRIPPED = (
 MAX_UNDECLARED = 100
 
 
-class AudienceTarget(Target):
+class AudienceTarget(ConfiguredTarget):
     """What a sink needs of its target."""
 
-    settings: Settings
     segments: Segments
-    snapshots: Snapshots
+    streams: Streams
+    planner: Planner
+    #: The tap's stream whose message is in work; stream maps may call it otherwise.
+    tap_stream = ""
     #: Changes whenever a stream gets another sink or another column.
     layout = 0
 
@@ -61,40 +68,25 @@ class AudienceTarget(Target):
         sink = self._sinks_active.get(stream_name)
         return sink if isinstance(sink, AudienceSink) else None
 
-    def drain_full(self, sink: AudienceSink) -> None:
-        """Drain a sink that is full, as the SDK does after a record."""
-        self.logger.info(
-            "Target sink for '%s' is full. Current size is '%s'. Draining...",
-            sink.stream_name,
-            sink.current_size,
-        )
-        self.drain_one(sink)
-
-    def drain_if_aged(self) -> None:
-        """Drain everything if that is five minutes ago, as the SDK does after a record."""
+    def look_at_age(self) -> None:
+        """Make a checkpoint if that is due, as the SDK looks after a record."""
         self._handle_max_record_age()
 
 
-class _QuietValidator(JSONSchemaValidator):
-    """Says which rule a record breaks, without its values."""
+@dataclass(slots=True)
+class _Line:
+    """What one stream of the tap says about one segment, and where that is counted."""
 
-    @override
-    def validate(self, record: dict[str, Any]) -> None:
-        try:
-            super().validate(record)
-        except InvalidRecord as error:
-            broken: Any = error.__cause__
-            where = ".".join(map(str, broken.path)) or "the record"
-            raise InvalidRecordError(
-                f"the stream's schema rejects '{where}' (rule '{broken.validator}')."
-            ) from None
+    stream: Stream
+    feed: Feed
+    tally: Tally
 
 
 class AudienceSink(BatchSink):
-    """Turns the records of one stream into memberships.
+    """Turns the records of one stream into words.
 
-    The memberships wait in the segments, not here: several streams may feed a segment, and a
-    SCHEMA change replaces this sink in mid-run.
+    The words wait in the target, not here: several streams may feed a segment, and a SCHEMA change
+    replaces this sink in mid-run. They are sent at a checkpoint, in batches of batch_size_rows.
     """
 
     def __init__(
@@ -111,14 +103,11 @@ class AudienceSink(BatchSink):
         """
         super().__init__(target, stream_name, schema, key_properties)
         self._target = target
-        self._segments = target.segments
-        self._snapshots = target.snapshots
         self.stream = target.settings.for_stream(stream_name)
         self._skips_invalid = target.settings.invalid_record_action == "skip"
         self.rule = self._read_rule(self.stream, self.original_schema["properties"])
-        self._snapshots.open(stream_name, self.stream)
-        #: The segments that this stream has named, opened for its way of syncing.
-        self._opened: dict[str, Segment] = {}
+        #: By the tap's stream and the segment.
+        self._lines: dict[tuple[str, str], _Line] = {}
         self._invalid_warned = False
         #: Why the record in work is invalid, if it is.
         self._invalid: InvalidRecordError | None = None
@@ -128,25 +117,20 @@ class AudienceSink(BatchSink):
         target.layout += 1
 
     def _read_rule(self, stream: StreamSettings, columns: dict[str, Any]) -> MembershipRule:
-        listed = ", ".join(columns) or "it has none"
         if not (stream.segment_key or stream.segment_key_field):
             raise StreamError(
                 f"no segment is set for stream '{self.stream_name}'. Set segment_key, for all "
                 "streams or for this one in streams, or set segment_key_field to the property "
                 "that names the segment."
             )
-        if stream.context_key_field not in columns:
-            self._refuse_or_warn(
-                f"stream '{self.stream_name}' has no property '{stream.context_key_field}', so no "
-                "record of it names a context. Set context_key_field to one of its properties: "
-                f"{listed}."
-            )
-        if stream.segment_key_field and stream.segment_key_field not in columns:
-            self._refuse_or_warn(
-                f"stream '{self.stream_name}' has no property '{stream.segment_key_field}', so no "
-                "record of it names a segment. Set segment_key_field to one of its properties: "
-                f"{listed}."
-            )
+        if problem := self._lack(columns, "context_key_field", "names a context"):
+            self._refuse_or_warn(problem)
+        if problem := self._lack(columns, "segment_key_field", "names a segment"):
+            self._refuse_or_warn(problem)
+        if stream.is_snapshot and (
+            problem := self._lack(columns, "audience_size_field", "says how many keys there are")
+        ):
+            raise StreamError(problem)
         has_flag = stream.membership_field in columns
         by_changes = stream.audience_sync_mode == "mirror" and not stream.is_snapshot
         if by_changes and not (has_flag or DELETED_AT in columns):
@@ -162,6 +146,17 @@ class AudienceSink(BatchSink):
             has_flag=has_flag,
         )
 
+    def _lack(self, columns: dict[str, Any], setting: str, what_it_does: str) -> str | None:
+        """Return what to do about a setting that names a property which is not there."""
+        name = getattr(self.stream, setting)
+        if name is None or name in columns:
+            return None
+        return (
+            f"stream '{self.stream_name}' has no property '{name}', so no record of it "
+            f"{what_it_does}. Set {setting} to one of its properties: "
+            f"{', '.join(columns) or 'it has none'}."
+        )
+
     def _refuse_or_warn(self, problem: str) -> None:
         if not self._skips_invalid:
             raise StreamError(problem)
@@ -174,12 +169,15 @@ class AudienceSink(BatchSink):
         return frozenset(validator.validator.VALIDATORS) if validator else frozenset()
 
     @property
-    def audience(self) -> Audience | None:
-        """The targets that all records of this stream are about; None if it is no single list."""
+    def voice(self) -> Voice | None:
+        """Where all words of this stream go, if each record is about the same segment.
+
+        A snapshot's records are counted one by one, so that it has none.
+        """
         if self.stream.segment_key_field or self.stream.is_snapshot:
             return None
-        segment = self._opened.get(str(self.stream.segment_key))
-        return segment.audience(self.stream.context_kind) if segment else None
+        line = self._lines.get((self.stream_name, str(self.stream.segment_key)))
+        return line.feed.voice if line else None
 
     def take(self, record: dict[str, Any], *, deleted: bool, version: object) -> None:
         """Process a record that is known to be valid, as the target would.
@@ -193,29 +191,30 @@ class AudienceSink(BatchSink):
             TargetError: The record says no membership, or its segment cannot be synced.
         """
         self._invalid = None
-        self._snapshots.note_records((self.stream_name,), version)
+        self._target.tap_stream = self.stream_name
+        self._target.streams.note_record(self.stream_name, version)
         self.tally_record_read()
         self.process_record(record, {"deleted": deleted})
         self.record_counter_metric.increment()
 
-    def tally_settled(self, settled: int, not_acted_on: int) -> None:
-        """Count records of the one segment which change nothing, without looking at them."""
-        records = settled + not_acted_on
+    def tally_said(self, said: int, not_acted_on: int) -> None:
+        """Count records whose words went to `voice` without this sink, or that say nothing."""
+        records = said + not_acted_on
         self.tally_record_read(records)
         self.record_counter_metric.increment(records)
-        tally = self._opened[str(self.stream.segment_key)].tally
+        tally = self._lines[self.stream_name, str(self.stream.segment_key)].tally
         tally.records += records
         tally.not_acted_on += not_acted_on
 
     @property
     @override
     def is_full(self) -> bool:
-        """Whether it is time to send whole requests, however many records that took."""
-        return self._segments.are_due
+        """Never: words wait for a checkpoint, not for a number of rows."""
+        return False
 
     @override
     def get_validator(self) -> BaseJSONSchemaValidator | None:
-        return _QuietValidator(self.schema) if self.validate_schema else None
+        return QuietValidator(self.schema) if self.validate_schema else None
 
     @override
     def _get_context(self, record: dict[str, Any]) -> dict[str, Any]:
@@ -227,6 +226,8 @@ class AudienceSink(BatchSink):
     @override
     def _validate_and_parse(self, record: dict[str, Any]) -> dict[str, Any]:
         self._invalid = None
+        if self._says_empty(record):
+            return record
         try:
             # On a copy, because the SDK puts datetimes in the place of the strings it parses,
             # and a context key shall stay as it is.
@@ -253,68 +254,75 @@ class AudienceSink(BatchSink):
         try:
             super()._singer_validate_message(record)
         except MissingKeyPropertiesError:
+            if self._says_empty(record):
+                return
             if not self._skips_invalid:
                 raise
             self._reject(InvalidRecordError("it lacks one of the stream's key properties."))
 
+    def _says_empty(self, record: dict[str, Any]) -> bool:
+        """Whether a row names nobody and says that this is the whole audience."""
+        field = self.stream.audience_size_field
+        return (
+            self.stream.is_snapshot
+            and field is not None
+            and record.get(self.stream.context_key_field) is None
+            and whole_number(record.get(field)) == 0
+        )
+
     @override
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
+        stream = self._target.streams[self._target.tap_stream, self.stream_name]
+        stream.completeness.arrived += 1
         try:
-            segment = self._segment_of(record)
+            line = self._line(stream, record)
         except InvalidRecordError as error:
             self._reject(error)
-            self._segments.without_segment += 1
+            stream.completeness.unreadable += 1
+            self._target.segments.without_segment += 1
             return
-        self._note_size(segment, record)
+        if self.stream.audience_size_field:
+            line.feed.rows.note(record.get(self.stream.audience_size_field))
+        if self._says_empty(record):
+            return
+        line.tally.records += 1
         try:
             if self._invalid:
                 raise self._invalid
             membership = self.rule.read(record, deleted=context["deleted"])
         except InvalidRecordError as error:
             self._reject(error)
-            self._leave_out(segment, record)
+            self._leave_out(line, record)
             return
-        self._hand_over(segment, membership.context_key, membership.included)
-        self._segments.note(segment)
-
-    def _hand_over(self, segment: Segment, key: str, included: bool | None) -> None:  # noqa: FBT001
-        kind = self.stream.context_kind
-        if included is None:
-            segment.tally.records += 1
-            segment.tally.not_acted_on += 1
-        elif not self.stream.is_snapshot:
-            segment.want(kind, key, included=included)
-        elif included:
-            segment.list_member(kind, key)
+        if membership.included is None:
+            line.tally.not_acted_on += 1
         else:
-            segment.unlist(kind, key)
+            line.feed.voice.say(membership.context_key, IN if membership.included else OUT)
 
-    def _segment_of(self, record: dict[str, Any]) -> Segment:
-        """Return the segment that a record is about, opened for this stream."""
-        segment_key = self.stream.segment_key
+    def _line(self, stream: Stream, record: dict[str, Any]) -> _Line:
+        """Return what the stream says about the segment that a record names."""
+        segment_key = str(self.stream.segment_key)
         if self.stream.segment_key_field:
             segment_key = _segment_key(record, self.stream.segment_key_field)
-        segment = self._opened.get(str(segment_key))
-        if segment is None:
-            segment = self._segments[str(segment_key)]
-            self._snapshots.feed(self.stream_name, self.stream, segment)
-            self._opened[segment.key] = segment
-        return segment
+        line = self._lines.get((stream.name, segment_key))
+        if line is None:
+            feed = self._target.streams.feed(stream, segment_key)
+            kind = self.stream.context_kind
+            segment = self._target.segments.open(segment_key, kind, self._target.planner)
+            line = self._lines[stream.name, segment_key] = _Line(stream, feed, segment.tally)
+        return line
 
-    def _note_size(self, segment: Segment, record: dict[str, Any]) -> None:
-        if self.stream.is_snapshot and self.stream.audience_size_field:
-            stated = record.get(self.stream.audience_size_field)
-            self._snapshots[self.stream_name].note_size(segment.key, stated)
-
-    def _leave_out(self, segment: Segment, record: dict[str, Any]) -> None:
-        """Count an invalid record; where its key can be read, it does not cost a membership."""
-        segment.tally.records += 1
-        segment.tally.invalid += 1
+    def _leave_out(self, line: _Line, record: dict[str, Any]) -> None:
+        """Count an invalid record; a snapshot neither adds nor removes its key."""
+        line.tally.invalid += 1
         try:
             field = self.stream.context_key_field
-            segment.spare(self.stream.context_kind, context_key(record.get(field), field))
+            key = context_key(record.get(field), field)
         except InvalidRecordError:
+            line.stream.completeness.unreadable += 1
             return
+        if self.stream.is_snapshot:
+            line.feed.voice.say(key, SPARED)
 
     def _reject(self, error: InvalidRecordError) -> None:
         """Fail the run, or remember that the record is to be skipped and warn once a stream."""
@@ -330,8 +338,7 @@ class AudienceSink(BatchSink):
 
     @override
     def process_batch(self, context: dict[str, Any]) -> None:
-        """Send whole requests; the target sends the rest before any STATE is written."""
-        self._segments.flush_full()
+        """Do nothing: the checkpoint that this drain belongs to has sent the words."""
 
 
 def _segment_key(record: dict[str, Any], field: str) -> str:

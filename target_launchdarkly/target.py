@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
@@ -12,25 +11,26 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import click
-from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
-from singer_sdk.helpers._classproperty import classproperty
+from singer_sdk.exceptions import SingerSDKError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
-from singer_sdk.plugin_base import JSONSchemaValidator
 from singer_sdk.singerlib.json import serialize_json
 
-from target_launchdarkly import settings
 from target_launchdarkly.api.calls import Connection
-from target_launchdarkly.api.client import Client, Clock
-from target_launchdarkly.audience.audiences import ChangePolicy
-from target_launchdarkly.audience.snapshots import Snapshots
-from target_launchdarkly.errors import TargetError
+from target_launchdarkly.api.client import Client
+from target_launchdarkly.api.clock import Clock
+from target_launchdarkly.audience.plan import Policy
+from target_launchdarkly.audience.planner import Planner
+from target_launchdarkly.audience.streams import Streams
+from target_launchdarkly.audience.words import Words
+from target_launchdarkly.checkpoint import make_checkpoint
+from target_launchdarkly.errors import PlanRefusedError, TargetError
 from target_launchdarkly.intake import batches
 from target_launchdarkly.intake.ingest import Ingest
 from target_launchdarkly.intake.reader import MessageReader
 from target_launchdarkly.report import progress
 from target_launchdarkly.report.check import findings
 from target_launchdarkly.report.tally import summarise
+from target_launchdarkly.segments.drafts import Requests
 from target_launchdarkly.segments.segments import Segments
 from target_launchdarkly.sinks import AudienceSink, AudienceTarget
 
@@ -40,19 +40,12 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
     from contextlib import AbstractContextManager
     from types import FrameType
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.plugin_base import _ConfigInput
-    from singer_sdk.sinks import Sink
 
-    from target_launchdarkly.settings import Settings
-
-TRUTH = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(
-    ("false", "0", "no", "off"), False
-)
 #: Somebody waits for `--check`: one or two retries tell enough.
 CHECK_PATIENCE_SECONDS = 5
 #: How much of an SDK error's text is told; some quote whole schemas.
@@ -64,7 +57,6 @@ class TargetLaunchDarkly(AudienceTarget):
 
     name = "target-launchdarkly"
     package_name = "target-launchdarkly"
-    config_jsonschema: ClassVar[dict[str, Any]] = settings.CONFIG_JSONSCHEMA
     default_sink_class = AudienceSink
     message_reader_class = MessageReader
     message_reader: MessageReader
@@ -79,79 +71,39 @@ class TargetLaunchDarkly(AudienceTarget):
 
     #: Whether records go the short way where it means the same; tests compare the two.
     has_short_way: ClassVar[bool] = True
-    _has_ended = False
     #: Time as the run sees it; tests put their own in its place.
     clock: ClassVar[Clock] = Clock()
 
-    # Settings
-
-    @classmethod
-    @override
-    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        super().append_builtin_config(config_jsonschema)
-        for name in settings.WITHOUT_EFFECT:
-            config_jsonschema["properties"].pop(name, None)
-
-    @classproperty
-    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
-        """Read the environment; what does not parse stays text, for the validator to name."""
-        cls.append_builtin_config(cls.config_jsonschema)
-        properties = cls.config_jsonschema["properties"]
-        # As text, because the SDK's own conversion ends in a traceback or turns "ja" into False.
-        as_text = {"properties": {name: {"type": ["string"]} for name in properties}}
-        found = parse_environment_config(as_text, cls._env_var_prefix)
-        return {name: _from_text(text, properties[name]) for name, text in found.items()}
-
-    @override
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Collect every problem, each beginning with its setting's name."""
-        for name in [name for name, value in self._config.items() if value is None]:
-            del self._config[name]
-        problems = self._setting_problems()
-        if problems and raise_errors:
-            raise ConfigValidationError("The settings cannot be used.", errors=problems)
-        return problems
-
-    def _setting_problems(self) -> list[str]:
-        self.append_builtin_config(self.config_jsonschema)
-        known = self.config_jsonschema["properties"]
-        errors = [
-            error
-            for error in JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config)
-            if error.validator != "required"
-        ]
-        missing = [name for name in settings.REQUIRED if name not in self._config]
-        usable = settings.without_wrong(self._config, {str(error.path[0]) for error in errors})
-        return [
-            *settings.unknown_names(self._config, known),
-            *(settings.explain(each.path, each.validator, each.validator_value) for each in errors),
-            *(settings.missing(name, self._env_var_prefix) for name in missing),
-            *settings.contradictions(usable),
-        ]
-
-    @cached_property
-    def settings(self) -> Settings:  # type: ignore[override]
-        """The checked settings."""
-        return settings.read(self._config)
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        # Sinks hold nothing that could be drained at the same time.
+        self.max_parallelism = 1
 
     @cached_property
     def segments(self) -> Segments:  # type: ignore[override]
         """The segments of this run."""
-        policy = ChangePolicy(
-            chunk_size=self.settings.batch_size_rows,
-            removal_action=self.settings.removal_action,
-            excluded_key_action=self.settings.excluded_key_action,
+        requests = Requests(
+            max_operations=self.settings.batch_size_rows,
             comment=self.settings.comment,
-            dry_run=self.settings.dry_run,
-            max_removal_percent=self.settings.max_removal_percent,
-            create_segment=self.settings.create_segment,
+            is_dry_run=self.settings.dry_run,
         )
-        return Segments(self.client, policy)
+        return Segments(self.client, requests, self.settings.create_segment)
 
     @cached_property
-    def snapshots(self) -> Snapshots:  # type: ignore[override]
-        """The snapshot streams of this run."""
-        return Snapshots(self.settings, self.clock.now)
+    def words(self) -> Words:
+        """What the streams of this run said."""
+        return Words()
+
+    @cached_property
+    def streams(self) -> Streams:  # type: ignore[override]
+        """The streams of this run."""
+        return Streams(self.settings, self.words, self.clock.started(), self.clock.now)
+
+    @cached_property
+    def planner(self) -> Planner:  # type: ignore[override]
+        """What draws and judges the plans of this run."""
+        policy = Policy(self.settings.removal_action, self.settings.excluded_key_action)
+        return Planner(self.words, self.streams, policy)
 
     @cached_property
     def client(self) -> Client:
@@ -180,20 +132,26 @@ class TargetLaunchDarkly(AudienceTarget):
     @override
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         super()._process_schema_message(message_dict)
-        if message_dict.get("bookmark_properties"):
-            for stream_name in self._aliases(message_dict):
-                self.snapshots.note_incremental(stream_name)
+        name = message_dict["stream"]
+        is_incremental = bool(message_dict.get("bookmark_properties"))
+        for stream_map in self.mapper.stream_maps.get(name, ()):
+            self.streams.open(name, stream_map.stream_alias, is_incremental=is_incremental)
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        self.snapshots.note_records(self._aliases(message_dict), message_dict.get("version"))
+        self.tap_stream = message_dict["stream"]
+        self.streams.note_record(self.tap_stream, message_dict.get("version"))
         super()._process_record_message(message_dict)
+
+    @override
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        self.streams.note_state(message_dict["value"])
+        super()._process_state_message(message_dict)
 
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
         """Take it as a sign that a snapshot came whole; it changes nothing by itself."""
-        version = message_dict["version"]
-        self.snapshots.note_activate_version(self._aliases(message_dict), version)
+        self.streams.note_activate_version(message_dict["stream"], message_dict["version"])
 
     @override
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
@@ -208,52 +166,47 @@ class TargetLaunchDarkly(AudienceTarget):
                 }
             )
 
-    def _aliases(self, message_dict: dict[str, Any]) -> list[str]:
-        """Return the streams that a tap's stream becomes by the stream maps."""
-        stream_maps = self.mapper.stream_maps.get(message_dict["stream"], ())
-        return [stream_map.stream_alias for stream_map in stream_maps]
-
-    # Drains and STATE
+    # Checkpoints and STATE
 
     @override
-    def _drain_all(self, sink_list: Iterable[Sink], parallelism: int) -> None:
-        """Send everything, because a drain of all sinks may be followed by STATE.
+    def _handle_max_record_age(self) -> None:
+        """Make a checkpoint every five minutes, so that a tap that never ends still syncs.
 
-        One sink after the other: sinks only hand over to segments, which no two threads may do
-        for the same one.
+        A snapshot is judged once it is whole. A dry run sends nothing that could come too late.
         """
-        super()._drain_all(sink_list, 1)
-        self.segments.flush()
+        if self.streams.has_snapshot or self.settings.dry_run:
+            return
+        if self._max_record_age_in_minutes > self._MAX_RECORD_AGE_IN_MINUTES:
+            self._make_checkpoint()
+            super()._handle_max_record_age()
 
     @override
     def process_endofpipe(self) -> None:
-        """Make the snapshots' removals when everything else is acknowledged, and STATE last."""
-        self._drain_all([*self._sinks_to_clear, *self._sinks_active.values()], 1)
-        if self.snapshots.are_expected:
-            problem = self.snapshots.conclude()
-            self.segments.flush()
-            if problem:
-                self._log_summary(logging.INFO)
-                raise problem
-        self._has_ended = True
+        """Make the last checkpoint; STATE comes after it."""
+        self._make_checkpoint()
         super().process_endofpipe()
-        self._log_summary(logging.INFO)
+        self._log_summary()
+
+    def _make_checkpoint(self) -> None:
+        try:
+            make_checkpoint(self.streams, self.segments, self.planner)
+        except PlanRefusedError:
+            self._log_summary()
+            raise
 
     @override
     def _write_state_message(self, state: dict[str, Any]) -> None:
+        """Write STATE, as the SDK asks for after every checkpoint, and at no other time."""
         if self.settings.dry_run:
             self.logger.info("Dry run: STATE is not written.")
-            return
-        if self.snapshots.are_expected and not self._has_ended:
-            # Resumed from here, the tap would send the rest only, which is no snapshot.
             return
         # Not the standard library's, which cannot write the decimals that the reader makes.
         sys.stdout.write(f"{serialize_json(state)}\n")
         sys.stdout.flush()
 
-    def _log_summary(self, level: int) -> None:
+    def _log_summary(self) -> None:
         for line in self.summary():
-            self.logger.log(level, "%s", line)
+            self.logger.info("%s", line)
 
     def summary(self) -> list[str]:
         """Return what became of the records, segment by segment, and the requests it took."""
@@ -272,18 +225,6 @@ class TargetLaunchDarkly(AudienceTarget):
     @override
     def _setup_signal_handlers(self) -> None:
         """Leave the signals alone here: `invoke` sets them, and only for the command."""
-
-    @classmethod
-    @override
-    def cb_config(
-        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
-    ) -> _ConfigInput:
-        try:
-            return super().cb_config(ctx, param, value)
-        except (OSError, ValueError, TypeError) as error:
-            # No traceback: its last line may quote the config, which holds the token.
-            cls.logger.error("The config cannot be read: %s", _why(error))  # noqa: TRY400
-            ctx.exit(1)
 
     @classmethod
     @override
@@ -383,29 +324,3 @@ class TargetLaunchDarkly(AudienceTarget):
         progress.leave()
         # Not sys.exit: an exception could be caught on its way, and would wait for other threads.
         os._exit(128 + signum)
-
-
-def _from_text(text: str, schema: Mapping[str, Any]) -> Any:
-    """Return an environment variable's value as its setting's type, or as it is."""
-    types = schema.get("type", [])
-    try:
-        if "boolean" in types:
-            return TRUTH[text.strip().lower()]
-        if "integer" in types:
-            return int(text)
-        if "number" in types:
-            return float(text)
-        if "object" in types or "array" in types:
-            return json.loads(text)
-    except (KeyError, ValueError):
-        pass
-    return text
-
-
-def _why(error: Exception) -> str:
-    """Return what is wrong with a config file, without quoting from it: it holds the token."""
-    if hasattr(error, "lineno"):
-        return f"it is not valid JSON (line {error.lineno}, column {getattr(error, 'colno', 1)})."
-    if isinstance(error, OSError):
-        return str(error)
-    return "it must be a JSON object of settings."

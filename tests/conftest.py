@@ -6,17 +6,15 @@ import contextlib
 import io
 import json
 import logging
-import re
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from messages import lines
+from running import SEGMENT, TOKEN, FakeClock, Run, demand_discreet
 from singer_sdk.exceptions import SingerSDKError
 
-from target_launchdarkly.api.client import Clock
 from target_launchdarkly.errors import TargetError
 from target_launchdarkly.sandbox import Sandbox
 from target_launchdarkly.target import TargetLaunchDarkly
@@ -25,48 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-TOKEN = "api-sandbox"
-SEGMENT = "beta-users"
-
-
-@dataclass
-class FakeClock:
-    """Time that passes only when somebody sleeps."""
-
-    #: A whole second, as HTTP dates have no smaller unit.
-    epoch: float = 1_800_000_000.0
-    elapsed: float = 0.0
-    slept: list[float] = field(default_factory=list)
-
-    def now(self) -> float:
-        return self.epoch + self.elapsed
-
-    def monotonic(self) -> float:
-        return self.elapsed
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds >= 0
-        self.slept.append(seconds)
-        self.elapsed += seconds
-
-    @property
-    def system(self) -> Clock:
-        return Clock(sleep=self.sleep, monotonic=self.monotonic, now=self.now)
-
-
-@dataclass
-class Run:
-    """What a run left behind."""
-
-    target: TargetLaunchDarkly
-    #: The STATE values on stdout, in order.
-    states: list[Any]
-    error: Exception | None
-
-    @property
-    def summary(self) -> str:
-        return "\n".join(self.target.summary())
-
 
 @pytest.fixture(autouse=True)
 def no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
@@ -74,12 +30,6 @@ def no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     yield
     for line in caplog.get_records("call"):
         demand_discreet(line.getMessage(), keys_may_show=line.levelno <= logging.DEBUG)
-
-
-def demand_discreet(text: str, *, keys_may_show: bool = False) -> None:
-    """Assert that a text holds neither the sandbox's token nor one of the numbered keys."""
-    assert TOKEN not in text
-    assert keys_may_show or not re.search(r"user-\d", text)
 
 
 @pytest.fixture

@@ -20,119 +20,121 @@ HOME = Path(target_launchdarkly.__file__).parent
 #: Room to the rooms that it may import, from the bottom up. A new room gets a line here.
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
-    "audience/completeness": set(),
-    "audience/keyfile": {"errors"},
-    "report/tally": set(),
-    # A record becomes a membership, a membership a change, a change a patch.
-    "intake/membership": {"errors"},
-    "segments/patches": {"errors"},
-    "audience/audiences": {"errors", "segments/patches"},
-    "settings": {"errors"},
-    # HTTP.
+    "properties": set(),
+    "settings": {"errors", "properties"},
+    # LaunchDarkly over HTTP.
+    "api/clock": set(),
     "api/calls": {"errors"},
     "api/answers": {"errors", "api/calls"},
-    "api/client": {"errors", "api/calls", "api/answers"},
-    # Input.
-    "intake/batches": {"errors"},
-    "intake/reader": {"errors"},
-    # Segments.
-    "audience/rules": {"errors"},
+    "api/sessions": set(),
+    "api/client": {"errors", "api/answers", "api/calls", "api/clock", "api/sessions"},
+    # What the streams said becomes a plan, and the plan is judged.
+    "audience/words": set(),
+    "audience/bookmarks": set(),
+    "audience/completeness": set(),
+    "audience/streams": {
+        *("errors", "audience/bookmarks", "audience/completeness", "audience/words"),
+    },
+    "audience/plan": {"audience/words"},
+    "audience/guard": set(),
+    "audience/planner": {"audience/guard", "audience/plan"},
+    # A plan becomes requests.
+    "report/tally": set(),
+    "segments/patches": set(),
+    "segments/drafts": {"segments/patches"},
     "segments/standard": {
-        "audience/rules",
-        "errors",
-        "audience/audiences",
-        "segments/patches",
-        "api/client",
-        "report/tally",
+        *("errors", "audience/guard", "audience/plan", "audience/words"),
+        *("segments/drafts", "segments/patches"),
     },
     "segments/big": {
-        "audience/rules",
-        "errors",
-        "audience/audiences",
-        "segments/patches",
-        "api/client",
-        "report/tally",
-        "audience/keyfile",
+        *("errors", "audience/guard", "audience/plan", "audience/words"),
+        *("segments/drafts", "segments/patches"),
     },
-    "segments/segments": {"errors", "segments/standard", "segments/big", "report/tally"},
-    "audience/snapshots": {"errors", "audience/completeness", "segments/segments"},
-    "sinks": {"errors", "intake/membership", "segments/segments", "settings", "audience/snapshots"},
+    "segments/segments": {"errors", "report/tally", "segments/big", "segments/standard"},
+    # Lines become records, records words.
+    "intake/batches": {"errors"},
+    "intake/reader": {"errors"},
+    "intake/membership": {"errors"},
+    "intake/validator": {"errors"},
     "intake/rowtypes": {"sinks"},
-    "intake/ingest": {"intake/membership", "intake/rowtypes"},
+    "intake/ingest": {"audience/words", "intake/membership", "intake/rowtypes"},
     "report/check": {"errors"},
     "report/progress": set(),
+    # Where an SDK developer looks first.
+    "configuration": {"settings"},
+    "sinks": {
+        *("errors", "settings", "configuration", "intake/membership", "intake/validator"),
+        *("audience/completeness", "audience/words"),
+    },
+    "checkpoint": {"errors"},
     "target": {
-        *(
-            "errors",
-            "settings",
-            "api/calls",
-            "api/client",
-            "intake/batches",
-            "intake/reader",
-            "report/check",
-        ),
-        *(
-            "audience/audiences",
-            "report/tally",
-            "segments/segments",
-            "audience/snapshots",
-            "sinks",
-            "report/progress",
-        ),
-        "intake/ingest",
+        *("errors", "sinks", "checkpoint"),
+        *("api/calls", "api/client", "api/clock"),
+        *("audience/plan", "audience/planner", "audience/streams", "audience/words"),
+        *("intake/batches", "intake/ingest", "intake/reader"),
+        *("report/check", "report/progress", "report/tally"),
+        *("segments/drafts", "segments/segments"),
     },
     "__main__": {"target"},
 }
 #: Rooms that are imported for their types only, on top of that.
 ROOMS_FOR_TYPES: dict[str, set[str]] = {
-    "segments/segments": {"api/answers", "audience/audiences", "api/client"},
-    "audience/snapshots": {"settings"},
+    "api/sessions": {"api/calls"},
+    "audience/streams": {"settings"},
+    "audience/guard": {"audience/plan"},
+    "audience/planner": {"audience/streams", "audience/words"},
+    "segments/patches": {"audience/plan"},
+    "segments/standard": {"api/answers", "api/client", "audience/planner", "report/tally"},
+    "segments/big": {"api/answers", "api/client", "audience/planner", "report/tally"},
+    "segments/segments": {"api/answers", "api/client", "audience/planner", "segments/drafts"},
+    "report/tally": {"audience/plan"},
     "report/check": {"api/answers", "api/client", "settings"},
     "report/progress": {"api/client", "segments/segments"},
-    "intake/ingest": {"audience/audiences", "sinks"},
-    "intake/rowtypes": {"settings"},
+    "intake/ingest": {"sinks"},
+    "intake/rowtypes": {"settings", "sinks"},
     "intake/reader": {"intake/ingest"},
-    "audience/rules": {"audience/audiences", "report/tally"},
-    "sinks": {"audience/audiences"},
+    "sinks": {"audience/planner", "audience/streams", "report/tally", "segments/segments"},
+    "checkpoint": {"audience/planner", "audience/streams", "segments/segments"},
 }
 #: Library to the only rooms that may import it.
 LIBRARIES: dict[str, set[str]] = {
     # batches and reader take the SDK's JSON and its reader, and nothing else of it.
     "singer_sdk": {
-        "target",
-        "sinks",
-        "intake/reader",
-        "intake/batches",
-        "intake/ingest",
-        "intake/rowtypes",
+        *("target", "configuration", "sinks", "intake/batches", "intake/ingest"),
+        *("intake/reader", "intake/rowtypes", "intake/validator"),
     },
     # answers reads the responses that client gets.
-    "requests": {"api/client", "api/answers"},
+    "requests": {"api/client", "api/sessions", "api/answers"},
     "urllib3": set(),
     "backoff": {"api/client"},
-    "click": {"target"},
+    "click": {"target", "configuration"},
     "rich": {"report/progress"},
     "msgspec": {"intake/ingest", "intake/rowtypes"},
     "aiohttp": set(),
 }
 #: Rooms without any library, so that they can be tested, and understood, alone.
 PURE = {
-    "errors",
-    "intake/membership",
-    "segments/patches",
-    "audience/completeness",
-    "audience/audiences",
-    "report/tally",
-    "settings",
+    *("errors", "properties", "settings", "intake/membership", "report/tally"),
+    *("audience/bookmarks", "audience/completeness", "audience/streams", "audience/plan"),
+    *("audience/guard", "audience/planner", "segments/patches"),
 }
 #: Modules of the standard library through which a pure room could reach outside.
-IMPURE_MODULES = {"os", "io", "pathlib", "socket", "subprocess", "time", "threading", "logging"}
+IMPURE_MODULES = {
+    *("os", "io", "pathlib", "socket", "subprocess", "time", "threading", "logging", "sqlite3"),
+}
+#: What a reader can hold in mind.
+MAX_FILE_LINES, MAX_FUNCTION_LINES = 350, 35
 
 FOLDERS = {path.name for path in HOME.iterdir() if path.is_dir()}
 FILES = {
     str(path.relative_to(HOME).with_suffix("")): path
     for path in HOME.rglob("*.py")
     if "sandbox" not in path.parts and path.name != "__init__.py"
+}
+SOURCES = {
+    str(path.relative_to(HOME.parent)): path
+    for folder in (HOME, HOME.parent / "tests", HOME.parent / "demo", HOME.parent / "benchmarks")
+    for path in folder.rglob("*.py")
 }
 SANDBOX_FILES = {str(path.relative_to(HOME)): path for path in (HOME / "sandbox").rglob("*.py")}
 
@@ -265,3 +267,21 @@ def test_imports_are_found_however_they_are_written(
     path.write_text(source)
 
     assert rooms(path, types=False) == expected
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_file_and_its_functions_can_be_held_in_mind(name: str) -> None:
+    text = SOURCES[name].read_text()
+    functions = [
+        each
+        for each in ast.walk(ast.parse(text))
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    long = [
+        each.name
+        for each in functions
+        if (each.end_lineno or 0) - each.lineno >= MAX_FUNCTION_LINES
+    ]
+
+    assert len(text.splitlines()) <= MAX_FILE_LINES
+    assert not long

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import SEGMENT
 from messages import lines, members, schema, state
+from running import SEGMENT
 
 if TYPE_CHECKING:
     from target_launchdarkly.sandbox import Sandbox

@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import SEGMENT, TOKEN
+from running import SEGMENT, TOKEN
 from singer_sdk.testing import get_target_test_class, target_test_streams
 from singer_sdk.testing.suites import SingerTestSuite, target_tests
 from singer_sdk.testing.target_tests import (
@@ -20,7 +20,7 @@ from target_launchdarkly.target import TargetLaunchDarkly
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Run
+    from running import Run
 
     from target_launchdarkly.sandbox import Sandbox
 

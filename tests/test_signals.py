@@ -9,27 +9,31 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import SEGMENT, TOKEN
-from messages import keys, leavers, lines, members, schema, state
+from messages import keys, leavers, members, schema, state
+from running import SEGMENT, TOKEN
+from target_process import (
+    DEADLINE_SECONDS,
+    STOPPED_BY,
+    Running,
+    WatchedFaults,
+    notice,
+    send,
+)
 
-from target_launchdarkly.sandbox import Fault, FaultQueue, RateLimit, RequestLog, Sandbox
+from target_launchdarkly.sandbox import Fault, RateLimit, RequestLog, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from conftest import Run
+    from running import Run
 
     from target_launchdarkly.sandbox import Exchange
 
-#: A test that hangs is ended after so long; none waits for it.
-DEADLINE_SECONDS = 60
-STOPPED_BY = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}
 SIGNALS = [pytest.param(each, id=each.name) for each in STOPPED_BY]
 CHANGES = {"audience_sync_mode": "mirror"}
 TRUSTED_SNAPSHOT = CHANGES | {"mirror_source": "snapshot", "trust_end_of_input": True}
@@ -40,20 +44,6 @@ from target_launchdarkly.target import TargetLaunchDarkly
 Target._MAX_RECORD_AGE_IN_MINUTES = -1
 TargetLaunchDarkly.cli()
 """
-
-
-class WatchedFaults(FaultQueue):
-    """Tells when a request has met a fault, which the log does only when it is answered."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.met = threading.Event()
-
-    def take(self, method: str) -> Fault | None:
-        fault = super().take(method)
-        if fault:
-            self.met.set()
-        return fault
 
 
 @pytest.fixture
@@ -69,46 +59,6 @@ def sandbox(faults: WatchedFaults) -> Iterator[Sandbox]:
     sandbox.add_segment(SEGMENT, included=["gone", "stays"])
     with sandbox.serve():
         yield sandbox
-
-
-@dataclass
-class Running:
-    """A target that runs."""
-
-    process: subprocess.Popen[bytes]
-    output: Path
-
-    @property
-    def stdin(self) -> IO[bytes]:
-        assert self.process.stdin is not None
-        return self.process.stdin
-
-    def wait_for_log(self, text: str) -> None:
-        """Wait until the target logs a text."""
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            if text in line.decode():
-                return
-        raise AssertionError(f"it ended without '{text}'")
-
-    def stop(self, signum: signal.Signals) -> str:
-        """Send a signal, demand the exit code, and return what was logged since."""
-        self.process.send_signal(signum)
-        return self.end(signum)
-
-    def end(self, signum: signal.Signals) -> str:
-        assert self.process.stderr is not None
-        told = self.process.stderr.read().decode()
-        assert self.process.wait() == STOPPED_BY[signum], told
-        assert "Traceback" not in told
-        return told
-
-    @property
-    def states(self) -> list[Any]:
-        """The whole STATE lines on stdout."""
-        text = self.output.read_text()
-        assert text == "" or text.endswith("\n")
-        return [json.loads(line) for line in text.splitlines()]
 
 
 @pytest.fixture
@@ -137,13 +87,6 @@ def start(config: dict[str, Any], tmp_path: Path) -> Callable[..., AbstractConte
                 process.kill()
 
     return run
-
-
-def send(running: Running, messages: list[dict[str, Any]], *, end: bool = True) -> None:
-    running.stdin.write(lines(messages))
-    running.stdin.flush()
-    if end:
-        running.stdin.close()
 
 
 MESSAGES = [schema(), *members("new-1", "new-2"), *leavers("gone"), state({"at": "end"})]
@@ -221,20 +164,6 @@ def test_signal_while_waiting_for_a_rate_limit_stops_at_once(  # noqa: PLR0917
     demand_rerun_converges(sandbox, sync, MESSAGES, **CHANGES)
 
 
-def notice(sandbox: Sandbox, method: str, count: int) -> threading.Event:
-    """Return what is set once so many requests of a method were answered."""
-    seen = threading.Event()
-    left = [count]
-
-    def note(exchange: Exchange) -> None:
-        left[0] -= exchange.method == method
-        if left[0] == 0:
-            seen.set()
-
-    sandbox.log = RequestLog(on_exchange=note)
-    return seen
-
-
 @pytest.mark.parametrize("signum", SIGNALS)
 def test_signal_while_blocked_on_input_stops_at_once(
     sandbox: Sandbox,
@@ -242,17 +171,17 @@ def test_signal_while_blocked_on_input_stops_at_once(
     sync: Callable[..., Run],
     signum: signal.Signals,
 ) -> None:
-    """What was sent stays, what waits for a full request is not sent any more."""
-    patched = notice(sandbox, "PATCH", 1)
+    """What waits for a checkpoint is not sent any more."""
+    read = notice(sandbox, "GET", 1)
     with start(batch_size_rows=2, **CHANGES) as running:
         send(running, MESSAGES, end=False)
-        assert patched.wait(DEADLINE_SECONDS)
+        assert read.wait(DEADLINE_SECONDS)
         told = running.stop(signum)
 
         demand_told(told, signum)
         assert running.states == []
-        assert sandbox.included(SEGMENT) == ["gone", "stays", "new-1", "new-2"]
-        assert [each.method for each in sandbox.requests] == ["GET", "PATCH"]
+        assert sandbox.included(SEGMENT) == ["gone", "stays"]
+        assert [each.method for each in sandbox.requests] == ["GET"]
     demand_rerun_converges(sandbox, sync, MESSAGES, **CHANGES)
 
 
@@ -266,15 +195,15 @@ def test_signal_in_the_middle_of_a_trusted_snapshot_removes_nobody(
     sync: Callable[..., Run],
     signum: signal.Signals,
 ) -> None:
-    patched = notice(sandbox, "PATCH", 1)
+    read = notice(sandbox, "GET", 1)
     with start(batch_size_rows=1, **TRUSTED_SNAPSHOT) as running:
         send(running, LISTING[:3], end=False)
-        assert patched.wait(DEADLINE_SECONDS)
+        assert read.wait(DEADLINE_SECONDS)
         told = running.stop(signum)
 
         demand_told(told, signum)
         assert running.states == []
-        assert sandbox.included(SEGMENT) == ["gone", "stays", "new-1"]
+        assert sandbox.included(SEGMENT) == ["gone", "stays"]
     demand_rerun_converges(sandbox, sync, LISTING, **TRUSTED_SNAPSHOT)
 
 
@@ -315,6 +244,16 @@ def wanted_after(messages: list[dict[str, Any]]) -> dict[str, bool]:
     return {row["context_key"]: row["is_member"] for row in rows}
 
 
+def demand_state_holds(sandbox: Sandbox, messages: list[dict[str, Any]], position: int) -> None:
+    """LaunchDarkly has what the messages before a position say."""
+    there = set(sandbox.included(SEGMENT))
+    for key, is_member in wanted_after(messages[:position]).items():
+        # A later record of the key may have been applied already.
+        if key in wanted_after(messages[position:]):
+            continue
+        assert (key in there) == is_member
+
+
 @pytest.mark.parametrize("number", range(10))
 def test_kill_at_a_random_moment_leaves_an_honest_state_and_a_rerun_converges(
     sandbox: Sandbox, start: Callable[..., Any], sync: Callable[..., Run], number: int
@@ -342,12 +281,7 @@ def test_kill_at_a_random_moment_leaves_an_honest_state_and_a_rerun_converges(
         answered = len(sandbox.requests)
         states = running.states
     position = states[-1]["position"] if states else 0
-    there = set(sandbox.included(SEGMENT))
-    for key, is_member in wanted_after(messages[:position]).items():
-        # A later record of the key may have been applied already.
-        if key in wanted_after(messages[position:]):
-            continue
-        assert (key in there) == is_member
+    demand_state_holds(sandbox, messages, position)
     assert len(sandbox.requests) == answered
 
     run = sync([schema(), *messages[position:]], **CHANGES)

@@ -44,8 +44,12 @@ REMEDIES = {
 class TransientError(Exception):
     """A request that may succeed when it is sent again."""
 
-    def __init__(self, cause: str, *, not_before: float | None = None) -> None:
+    def __init__(
+        self, cause: str, *, not_before: float | None = None, is_refusal: bool = False
+    ) -> None:
         super().__init__(cause)
+        #: Whether the request was certainly not carried out.
+        self.is_refusal = is_refusal
         #: Epoch seconds before which LaunchDarkly asked not to be asked again.
         self.not_before = not_before
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import Counter
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import backoff
 import requests
-from requests.auth import AuthBase
 
 from target_launchdarkly.api.answers import (
     REMAINING_HEADERS,
@@ -29,6 +26,8 @@ from target_launchdarkly.api.answers import (
     segment_of,
 )
 from target_launchdarkly.api.calls import Call, Connection, Upload
+from target_launchdarkly.api.clock import Clock
+from target_launchdarkly.api.sessions import Sessions
 from target_launchdarkly.errors import LaunchDarklyError
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: https://launchdarkly.com/docs/api#versioning
-API_VERSION = "20240415"
 #: https://launchdarkly.com/docs/api#updates-using-semantic-patch
 SEMANTIC_PATCH = "application/json; domain-model=launchdarkly.semanticpatch"
 
@@ -47,28 +44,6 @@ MAX_BACKOFF_SECONDS = 60
 T = TypeVar("T")
 
 TRANSIENT_STATUSES = frozenset({408, 409, 429})
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Time as the client sees it. Tests put their own in place of the system's."""
-
-    sleep: Callable[[float], None] = time.sleep
-    #: Seconds that only ever grow.
-    monotonic: Callable[[], float] = time.monotonic
-    #: Seconds since the epoch.
-    now: Callable[[], float] = time.time
-
-
-class _AccessToken(AuthBase):
-    """LaunchDarkly wants the token bare. As an auth object, no .netrc entry can replace it."""
-
-    def __init__(self, access_token: str) -> None:
-        self._access_token = access_token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = self._access_token
-        return request
 
 
 class Client:
@@ -87,14 +62,15 @@ class Client:
         self, connection: Connection, access_token: str, *, clock: Clock | None = None
     ) -> None:
         self._connection = connection
-        self._access_token = access_token
+        self._sessions = Sessions(connection, access_token)
         self._clock = clock or Clock()
-        self._local = threading.local()
         self._lock = threading.Lock()
         #: Epoch seconds before which no request is sent, because a limit is used up.
         self._not_before = 0.0
         #: Requests sent, by segment key and method, retries included.
         self.requests: Counter[tuple[str, str]] = Counter()
+        #: The segments with a change that may be applied late: its answer never came, or was none.
+        self._doubtful: set[str] = set()
         #: Epoch seconds until which a request waits, for whoever watches; None if none does.
         self.waiting_until: float | None = None
 
@@ -108,6 +84,10 @@ class Client:
         return {
             method: count for (key, method), count in self.requests.items() if key == segment_key
         }
+
+    def has_doubts(self, segment_key: str) -> bool:
+        """Whether the fate of any change of a segment is unknown: a copy may still come late."""
+        return segment_key in self._doubtful
 
     def get_segment(self, segment_key: str) -> Answer:
         """Return the segment as LaunchDarkly describes it (`UserSegment`).
@@ -248,6 +228,8 @@ class Client:
                 response = self._send(call, accept)
                 return read(response, call)
             except TransientError as failure:
+                if call.method != "GET" and not failure.is_refusal:
+                    self._doubtful.add(call.segment_key)
                 pause = self._pause_after(failure, pauses)
                 if self._clock.monotonic() + pause > deadline:
                     self._give_up(call, failure, pause)
@@ -282,7 +264,7 @@ class Client:
         with self._lock:
             self.requests[call.segment_key, call.method] += 1
         try:
-            response = self._session.request(
+            response = self._sessions.of_this_thread.request(
                 call.method,
                 call.url,
                 data=call.payload(),
@@ -297,21 +279,6 @@ class Client:
         if response.status_code in accept:
             return response
         raise self._failure(response, call)
-
-    @property
-    def _session(self) -> requests.Session:
-        """One session a thread: sessions may not be shared."""
-        if not hasattr(self._local, "session"):
-            session = requests.Session()
-            session.auth = _AccessToken(self._access_token)
-            session.headers.update(
-                {"LD-API-Version": API_VERSION, "User-Agent": self._connection.user_agent}
-            )
-            # Plain http goes to this machine only; a proxy would see the token.
-            session.trust_env = urlsplit(self._connection.api_url).scheme == "https"
-            self._local.session = session
-        session_of_thread: requests.Session = self._local.session
-        return session_of_thread
 
     def _note_limit(self, response: requests.Response) -> None:
         """Remember the window's end if this answer says that its requests are used up."""
@@ -328,6 +295,7 @@ class Client:
             return TransientError(
                 "HTTP 429: the account's rate limit is reached",
                 not_before=self._asked_not_before(response),
+                is_refusal=True,
             )
         if status < requests.codes.multiple_choices:
             return TransientError(f"HTTP {status}, but not the answer of this request ({message})")

@@ -7,118 +7,174 @@ a resumed table from others.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
-#: A version this much older than the run is that of an earlier, interrupted run.
-VERSION_TOLERANCE_SECONDS = 60
+#: A version may be so much later than now: two machines' clocks differ.
+CLOCK_TOLERANCE_SECONDS = 60
 #: Epoch times above this are milliseconds: in seconds it would be the year 5138.
 MILLISECONDS_FROM = 100_000_000_000
-#: More is no row count, and might not be turned into a whole number.
-MAX_ROW_DIGITS = 15
+#: More is no number of keys, and might not be turned into a whole number.
+MAX_SIZE_DIGITS = 15
+
+WAYS_TO_PROVE = (
+    "Give one proof that the stream is whole: add `count(*) over () as audience_size` to the model "
+    "(with segment_key_field: `count(*) over (partition by` that column `)`), whose keys must be "
+    "unique, and set audience_size_field to 'audience_size'; or use a tap that writes "
+    "ACTIVATE_VERSION after the last record, started without STATE; or set trust_end_of_input to "
+    "true, if a tap that fails cannot end its output unnoticed. To sync now without removals, set "
+    "audience_sync_mode to 'add'."
+)
+REMEDY_EMPTY = (
+    "If the tap failed, run again. If the audience is empty, let the model say so by one row with "
+    "a null key and the size 0, and set audience_size_field."
+)
+REMEDY_UNREADABLE = "Correct these rows in the model; until then nobody can tell who is missing."
+REMEDY_DUPLICATES = (
+    "Write the model with one row a key (`select distinct`, or `group by`), or let the size count "
+    "the different keys."
+)
+REMEDY_FILTER = (
+    "Filter in the model instead of in stream_maps, so that the size counts what is left."
+)
+REMEDY_LOST = "Rows are missing or too many: look whether the tap failed, and run again."
+
+
+class Gap(NamedTuple):
+    """Why a stream is not proven whole, e.g. `("no record came", "If the tap failed, …")`."""
+
+    reason: str
+    remedy: str
 
 
 @dataclass(slots=True)
-class StreamCompleteness:
-    """What one snapshot stream has shown of itself, over all its SCHEMA messages."""
+class Rows:
+    """What a stream's rows said of their number, for one segment."""
 
-    stream_name: str
-    #: Epoch seconds when the run began.
+    count: int = 0
+    #: What their size fields state; None for what is no whole number.
+    stated: set[int | None] = field(default_factory=set)
+
+    def note(self, stated: object) -> None:
+        """Take note of a row and of what it says about the number of keys."""
+        self.count += 1
+        self.stated.add(whole_number(stated))
+
+
+@dataclass(slots=True)
+class Completeness:
+    """What one stream of the tap has shown of itself, over all its SCHEMA messages."""
+
+    #: Epoch seconds when this process began.
     started_at: float
     audience_size_field: str | None = None
     trust_end_of_input: bool = False
-    #: Whether the SCHEMA names bookmark properties: such a stream sends only what is new.
-    is_incremental: bool = False
+    #: Why it sends only what is new, if it does, e.g. `its SCHEMA names bookmark_properties`.
+    incremental_because: str | None = None
+    #: Whether a STATE before the first record shows that the table was begun in an earlier run.
+    is_resumed: bool = False
+    #: What the tap sent, whatever stream maps made of it.
     records: int = 0
+    #: Of these, what no stream map has filtered out.
+    arrived: int = 0
+    #: Rows whose key or segment could not be read.
+    unreadable: int = 0
     _version: object = None
     _has_two_versions: bool = False
     #: The version of an ACTIVATE_VERSION after which no record came.
     _activated: object = None
-    #: Rows by segment key, as counted and as the size field states them.
-    _counted: Counter[str] = field(default_factory=Counter)
-    _stated: dict[str, set[int | None]] = field(default_factory=dict)
 
     def note_record(self, version: object) -> None:
-        """Take note of a record or of a file of records, whatever it holds."""
+        """Take note of a record that the tap sent."""
         if self.records and version != self._version:
             self._has_two_versions = True
         self.records += 1
         self._version = version
         self._activated = None
 
-    def note_size(self, segment_key: str, stated: object) -> None:
-        """Take note of what a record says about the number of rows for its segment."""
-        self._counted[segment_key] += 1
-        self._stated.setdefault(segment_key, set()).add(_row_count(stated))
-
     def note_activate_version(self, version: object) -> None:
         """Take note of an ACTIVATE_VERSION message."""
         self._activated = version
 
-    def is_proven(self, segment_key: str, *, now: float) -> bool:
-        """Whether the stream's rows for a segment are all here."""
-        return not self.gaps(segment_key, now=now)
+    def gap(self, rows: Rows, keys: int, *, now: float) -> Gap | None:
+        """Return why the stream is not proven whole, or None if it is.
 
-    def gaps(self, segment_key: str, *, now: float) -> list[str]:
-        """Return what each proof lacks; nothing if one of them holds."""
-        gaps = [
-            self._version_gap(now),
-            self._size_gap(segment_key),
-            self._trust_gap(),
-        ]
-        return [] if None in gaps else [gap for gap in gaps if gap]
+        Args:
+            rows: Its rows for one segment; none where it has not named any.
+            keys: How many different keys these rows named.
+            now: Epoch seconds.
+        """
+        if not self.records:
+            return Gap("no record came", REMEDY_EMPTY)
+        if self.unreadable:
+            noun = "row" if self.unreadable == 1 else "rows"
+            reason = f"{self.unreadable:,} {noun} came whose key or segment cannot be read"
+            return Gap(reason, REMEDY_UNREADABLE)
+        version, size, trust = (self._version_gap(now), self._size_gap(rows, keys), self._trust())
+        if version is None or size is None or trust is None:
+            return None
+        remedy = size.remedy if self.audience_size_field else WAYS_TO_PROVE
+        return Gap(f"{version}, {size.reason}, {trust}", remedy)
 
     def _version_gap(self, now: float) -> str | None:
-        if not self.records:
-            return "no record came"
         if self._activated is None:
             return "no ACTIVATE_VERSION came after the last record"
         if self._has_two_versions or self._version != self._activated:
             return "not all records carry the version that was activated"
-        if not _is_time_of_run(self._activated, self.started_at, now):
-            return "the activated version is not the time of this run, so the table was resumed"
+        if self.is_resumed or not _is_time_of_run(self._activated, self.started_at, now):
+            return "the activated version is not of this run: a table was resumed"
         return None
 
-    def _size_gap(self, segment_key: str) -> str | None:
-        if self.audience_size_field is None:
-            return "audience_size_field is not set"
-        stated = self._stated.get(segment_key, set())
-        counted = self._counted[segment_key]
-        if not counted:
-            return f"no record with '{self.audience_size_field}' came"
-        if None in stated or len(stated) > 1:
-            return f"'{self.audience_size_field}' is not the same whole number in all records"
-        if stated != {counted}:
-            return f"'{self.audience_size_field}' says {stated.pop():,} rows, {counted:,} came"
-        return None
+    def _size_gap(self, rows: Rows, keys: int) -> Gap | None:
+        name = self.audience_size_field
+        if name is None:
+            return Gap("audience_size_field is not set", WAYS_TO_PROVE)
+        if not rows.count:
+            return Gap(f"no record with '{name}' came", WAYS_TO_PROVE)
+        if None in rows.stated or len(rows.stated) > 1:
+            return Gap(f"'{name}' is not the same whole number in all records", WAYS_TO_PROVE)
+        (size,) = rows.stated
+        return (
+            None if size == keys else self._other_size(rows, f"'{name}' says {size:,} keys", keys)
+        )
 
-    def _trust_gap(self) -> str | None:
+    def _other_size(self, rows: Rows, told: str, keys: int) -> Gap:
+        """Return why other keys came than the size says, as far as that can be seen."""
+        told = f"{told}, {keys:,} came"
+        if keys < rows.count:
+            return Gap(f"{told} in {rows.count:,} rows: rows repeat keys", REMEDY_DUPLICATES)
+        if self.arrived < self.records:
+            filtered = self.records - self.arrived
+            return Gap(f"{told}: stream_maps filtered {filtered:,} rows out", REMEDY_FILTER)
+        return Gap(told, REMEDY_LOST)
+
+    def _trust(self) -> str | None:
         if not self.trust_end_of_input:
             return "trust_end_of_input is not set"
-        if self.is_incremental:
+        if self.incremental_because:
             return (
-                "trust_end_of_input does not count, because the SCHEMA names bookmark_properties: "
+                f"trust_end_of_input does not count, because {self.incremental_because}: "
                 "an incremental stream lists only what is new"
             )
-        return None if self.records else "no record came"
+        return None
 
 
 def _is_time_of_run(version: object, started_at: float, now: float) -> bool:
+    """Whether a version is later than the process's start; what is earlier is another run's."""
     if isinstance(version, bool) or not isinstance(version, int):
         return False
     milliseconds = version if version > MILLISECONDS_FROM else version * 1000
-    earliest = (started_at - VERSION_TOLERANCE_SECONDS) * 1000
-    return earliest <= milliseconds <= (now + VERSION_TOLERANCE_SECONDS) * 1000
+    return started_at * 1000 < milliseconds <= (now + CLOCK_TOLERANCE_SECONDS) * 1000
 
 
-def _row_count(stated: object) -> int | None:
-    """Return a number of rows, as taps write it: `12000`, `12000.0` or `"12000"`."""
+def whole_number(stated: object) -> int | None:
+    """Return a number as taps write it: `12000`, `12000.0` or `"12000"`; None for anything else."""
     if isinstance(stated, str) and stated.isascii() and stated.isdigit():
-        return int(stated) if len(stated) <= MAX_ROW_DIGITS else None
+        return int(stated) if len(stated) <= MAX_SIZE_DIGITS else None
     if isinstance(stated, bool) or not isinstance(stated, int | float | Decimal):
         return None
     number = Decimal(stated)
-    if not number.is_finite() or number.is_signed() or number.adjusted() >= MAX_ROW_DIGITS:
+    if not number.is_finite() or number.is_signed() or number.adjusted() >= MAX_SIZE_DIGITS:
         return None
     return int(number) if number == number.to_integral_value() else None

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from singer_sdk.mapper import SameRecordTransform
 
+from target_launchdarkly.audience.words import IN, OUT
 from target_launchdarkly.intake.membership import DECISIONS, FLAGS
 from target_launchdarkly.intake.rowtypes import (
     ABSENT,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.mapper import StreamMap
 
-    from target_launchdarkly.audience.audiences import Audience
+    from target_launchdarkly.audience.words import Voice
     from target_launchdarkly.sinks import AudienceSink, AudienceTarget
 
 #: What a pipe holds, so that one read empties it.
@@ -37,7 +38,7 @@ BLOCK_BYTES = 65_536
 MAX_BRACKETS = 200
 
 #: Stands for a flag that does not decide.
-NO_DECISION = cast("bool", object())
+UNDECIDED = cast("int", object())
 
 
 class Ingest:
@@ -101,7 +102,7 @@ class Ingest:
 
     def _settle(self) -> None:
         if self._count():
-            self._target.drain_if_aged()
+            self._target.look_at_age()
 
     def _compile(self) -> None:
         """Look at the streams again: one is new, or has another schema or column."""
@@ -153,10 +154,10 @@ class _Stream:
         self._undeclared = dict(sink.undeclared)
         self._roles = [(name, each.attribute) for name, each in columns.items() if each.is_read]
         self._dates = [(each.attribute, each.parse) for each in columns.values() if each.parse]
-        self._decisions = _decisions(sink)
-        #: The targets that all records are about, where there is one such list and it can be seen.
-        self._audience: Audience | None = None
-        self._settled = self._not_acted_on = self._processed = 0
+        self._words = _words(sink)
+        #: Where all words go, where every record is about the same segment and it was read.
+        self._voice: Voice | None = None
+        self._said = self._not_acted_on = self._processed = 0
 
     def is_of(self, sink: AudienceSink) -> bool:
         """Whether this is still the way of that sink's records."""
@@ -176,20 +177,18 @@ class _Stream:
                     parse(text)
                 except ValueError:
                     return False
-        audience = self._audience
-        if audience is not None:
+        voice = self._voice
+        if voice is not None:
             key = record.key
-            included = self._decisions.get(
-                record.flag if record.deleted is None else False, NO_DECISION
-            )
-            # What changes nothing is only counted; the sink looks at everything else.
-            if included is not NO_DECISION and key.__class__ is str and key and not key.isspace():
-                if included is None:
+            word = self._words.get(record.flag if record.deleted is None else False, UNDECIDED)
+            # What is plain goes straight to the words; the sink looks at everything else.
+            if word is not UNDECIDED and key.__class__ is str and key and not key.isspace():
+                if word is None:
                     self._not_acted_on += 1
-                    return True
-                if audience.is_settled(key, included=included):
-                    self._settled += 1
-                    return True
+                else:
+                    self._said += 1
+                    voice.say(key, word)
+                return True
         self._process(message)
         return True
 
@@ -202,22 +201,16 @@ class _Stream:
         }
         self._processed += 1
         self._sink.take(read, deleted=record.deleted is not None, version=message.version)
-        if self._audience is None:
-            self._audience = self._sink.audience
-        if self._sink.is_full:
-            self._hand_over()
-            self._target.drain_full(self._sink)
-
-    def _hand_over(self) -> None:
-        counted = self._settled + self._not_acted_on
-        if counted:
-            self._sink.tally_settled(self._settled, self._not_acted_on)
-            self._processed += counted
-            self._settled = self._not_acted_on = 0
+        if self._voice is None:
+            self._voice = self._sink.voice
 
     def count(self) -> int:
         """Tell the sink what was only counted, and return how many records were taken since."""
-        self._hand_over()
+        said = self._said + self._not_acted_on
+        if said:
+            self._sink.tally_said(self._said, self._not_acted_on)
+            self._processed += said
+            self._said = self._not_acted_on = 0
         taken, self._processed = self._processed, 0
         return taken
 
@@ -252,14 +245,17 @@ def _stream(target: AudienceTarget, sink: AudienceSink) -> _Stream | None:
     return _Stream(target, sink, message_type, columns)
 
 
-def _decisions(sink: AudienceSink) -> dict[object, bool | None]:
-    """Return what to do by the flag's value; values that are not here, the sink looks at."""
-    meaning = DECISIONS[sink.rule.mode]
-    decisions: dict[object, bool | None] = {flag: meaning[says] for flag, says in FLAGS.items()}
-    decisions |= {True: meaning[True], False: meaning[False]}
+def _words(sink: AudienceSink) -> dict[object, int | None]:
+    """Return the word of each flag; of flags that are not here, the sink decides."""
+    meaning = {
+        flag: None if included is None else IN if included else OUT
+        for flag, included in DECISIONS[sink.rule.mode].items()
+    }
+    words: dict[object, int | None] = {flag: meaning[says] for flag, says in FLAGS.items()}
+    words |= {True: meaning[True], False: meaning[False]}
     if not sink.rule.has_flag:
-        decisions[ABSENT] = meaning[None]
-    return decisions
+        words[ABSENT] = meaning[None]
+    return words
 
 
 def _is_identity(name: str, stream_maps: list[StreamMap]) -> bool:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+
+    from target_launchdarkly.audience.plan import Change, Plan
 
 #: More segments than these are told by their totals and the largest changes.
 MAX_LINES = 10
@@ -21,6 +23,8 @@ class Tally:
     #: Whether the segment is big: what was in place already cannot be told then.
     is_big: bool = False
     was_created: bool = False
+    #: Whether its plan was refused, so that nothing of it was sent.
+    was_refused: bool = False
     records: int = 0
     #: Context keys that a patch included.
     added: int = 0
@@ -31,12 +35,11 @@ class Tally:
     #: Records whose flag means nothing in the stream's sync mode.
     not_acted_on: int = 0
     invalid: int = 0
-    #: Records that ask to include a key which is excluded by hand.
+    #: Context keys that are to be included and are excluded by hand.
     excluded_by_hand: int = 0
-
-    #: Members that a snapshot did not list and that were therefore taken out.
-    unlisted: int = 0
-    #: Context keys that a patch changed in any of these ways.
+    #: Context keys that a record named and a plan changes.
+    planned: int = 0
+    #: Context keys that a patch changed in any way.
     changed: int = 0
 
     @property
@@ -47,7 +50,29 @@ class Tally:
     @property
     def already_in_place(self) -> int:
         """Records that needed no change, because of LaunchDarkly or of a later record."""
-        return self.records - self.skipped - (self.changed - self.unlisted)
+        return self.records - self.skipped - self.planned
+
+    def note_plans(self, plans: Iterable[Plan]) -> None:
+        """Take note of the plans of a checkpoint, one a context kind."""
+        self.excluded_by_hand = 0
+        for plan in plans:
+            self.excluded_by_hand += plan.excluded_by_hand
+            self.planned += len(plan.changes) - plan.unlisted
+
+    def note_plans_anew(self, plans: Iterable[Plan]) -> None:
+        """Take note of plans made anew: keys that were to be included may be excluded since."""
+        excluded = sum(plan.excluded_by_hand for plan in plans)
+        self.planned = max(0, self.planned - (excluded - self.excluded_by_hand))
+        self.excluded_by_hand = excluded
+
+    def count(self, changes: Collection[Change]) -> tuple[int, int]:
+        """Count changes that are acknowledged; return how many keys they added and removed."""
+        steps = Counter(step for change in changes for step in change.steps)
+        self.changed += len(changes)
+        self.added += steps["include"]
+        self.removed += steps["uninclude"]
+        self.excluded += steps["exclude"]
+        return steps["include"], steps["uninclude"]
 
 
 #: The fields that add up over segments.
@@ -91,6 +116,9 @@ def _total(tallies: Iterable[Tally]) -> Tally:
 
 
 def _counts(tally: Tally) -> str:
+    noun = "record" if tally.records == 1 else "records"
+    if tally.was_refused:
+        return f"{tally.records:,} {noun}: left as it is, because its plan was refused"
     would = "would be " if tally.is_dry_run else ""
     # A big segment cannot be listed, so nobody knows who was in place already.
     done = ("included", "un-included") if tally.is_big else ("added", "removed")
@@ -99,7 +127,6 @@ def _counts(tally: Tally) -> str:
         counts.append(f"{tally.excluded:,} {would}excluded")
     counts.append(f"{tally.already_in_place:,} already in place")
     counts.append(f"{tally.skipped:,} skipped{_reasons(tally)}")
-    noun = "record" if tally.records == 1 else "records"
     return f"{tally.records:,} {noun}: {', '.join(counts)}"
 
 

@@ -1,30 +1,34 @@
-"""A big segment: its members cannot be listed, so wishes wait on disk and go as few requests."""
+"""A big segment: its members cannot be listed, so its words go blind, as few requests."""
 
 from __future__ import annotations
 
+import csv
+import io
 import logging
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING
 
-from target_launchdarkly.audience.keyfile import KeyFile, csv_file
-from target_launchdarkly.audience.rules import excess, leave_excluded
+from target_launchdarkly.audience.guard import excess, exclusion_problem
+from target_launchdarkly.audience.plan import Change, Plan
+from target_launchdarkly.audience.words import IN, OUT, SPARED, Audience
 from target_launchdarkly.errors import LaunchDarklyError, RefusedError, SegmentError
-from target_launchdarkly.segments.patches import (
-    ADD_BIG_EXCLUDED,
-    ADD_BIG_INCLUDED,
-    REMOVE_BIG_EXCLUDED,
-    REMOVE_BIG_INCLUDED,
-    Change,
-    chunks,
-    semantic_patch,
-)
+from target_launchdarkly.segments.drafts import Draft, warn_of_excluded
+from target_launchdarkly.segments.patches import chunks, semantic_patch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from target_launchdarkly.api.answers import Answer
     from target_launchdarkly.api.client import Client
-    from target_launchdarkly.audience.audiences import ChangePolicy
+    from target_launchdarkly.audience.plan import Policy, Step
+    from target_launchdarkly.audience.planner import Planner
+    from target_launchdarkly.audience.words import Words
     from target_launchdarkly.report.tally import Tally
+    from target_launchdarkly.segments.drafts import Requests
 
 logger = logging.getLogger(__name__)
 
@@ -33,222 +37,225 @@ logger = logging.getLogger(__name__)
 IMPORT_INSTEAD_OF_PATCHES = 20
 
 
+@dataclass(frozen=True, slots=True)
+class BigPlan:
+    """What to do about a big segment, whose members cannot be listed."""
+
+    #: Whether the listed keys take the place of all members.
+    replaces: bool
+    #: The words after this place are not sent yet.
+    after: int
+    #: The last word that the plan knows of.
+    up_to: int
+    adding: int
+    removing: int
+    #: Keys that must be neither added nor removed.
+    spared: int
+
+
 class BigSegment:
     """A segment with `unbounded: true`.
 
     Args:
         key: The segment key.
         answer: The segment as LaunchDarkly showed it first.
-        client: Asked at every flush.
-        policy: How wishes become changes.
-        tally: Counts what becomes of the wishes.
+        client: Asked when a plan is carried out.
+        requests: How plans are sent.
+        tally: Counts what is acknowledged.
     """
 
     def __init__(
-        self,
-        key: str,
-        answer: Mapping[str, Any],
-        client: Client,
-        policy: ChangePolicy,
-        tally: Tally,
+        self, key: str, answer: Answer, client: Client, requests: Requests, tally: Tally
     ) -> None:
         self.key = key
-        self.tally = tally
-        self.tally.is_big = True
+        self._tally = tally
+        self._tally.is_big = True
         self._client = client
-        self._policy = policy
-        self._context_kind = answer.get("unboundedContextKind") or "user"
+        self._requests = requests
+        self._audience = Audience(key, answer.get("unboundedContextKind") or "user")
         counts = answer.get("_unboundedMetadata") or {}
         self._members_at_start = counts.get("includedCount")
         self._excludes_by_hand = counts.get("excludedCount") != 0
-        self._wishes = KeyFile()
-        self._has_wishes = False
-        self._is_snapshot = False
-        self._replaces = False
-        self._adds_only = False
-        self._spared = 0
+        self._sent_up_to = 0
 
-    @property
-    def operations(self) -> int:
-        """1 if anything is not sent yet. How many operations it is shows only at the end."""
-        return int(self._has_wishes and not self._is_snapshot)
-
-    @property
-    def has_full_request(self) -> bool:
-        """Never: all wishes together take the fewest requests."""
-        return False
-
-    def audience(self, context_kind: str) -> None:
-        """Return nothing: the members cannot be listed."""
-
-    def want(self, context_kind: str, context_key: str, *, included: bool) -> None:
-        """Ask for one key to be included or not. The last wish for a key wins.
+    def open(self, context_kind: str, planner: Planner) -> None:
+        """Look whether the targets of this kind can be synced as the settings ask.
 
         Raises:
-            SegmentError: The segment is of another context kind.
+            SegmentError: They cannot.
         """
         self._demand_kind(context_kind)
-        self._wishes.put(context_key, listed=included)
-        self._has_wishes = True
-
-    def begin_snapshot(self, context_kind: str) -> None:
-        """Hold all wishes until the snapshot is judged.
-
-        Raises:
-            SegmentError: A snapshot of this segment cannot be made as the settings ask.
-        """
-        self._demand_kind(context_kind)
-        if self._policy.removal_action == "exclude":
+        if planner.is_snapshot(self.key) and planner.policy.removal_action == "exclude":
             raise SegmentError(
                 f"Segment '{self.key}' is a big segment, whose members cannot be listed, so a "
                 "snapshot cannot exclude who leaves. Set removal_action to 'remove', or mirror by "
                 "changes."
             )
-        self._is_snapshot = True
 
-    def list_member(self, context_kind: str, context_key: str) -> None:
-        """Include a key that a snapshot lists."""
-        self.want(context_kind, context_key, included=True)
+    def plan(self, planner: Planner) -> BigPlan:
+        """Return what follows from the words that are not sent yet."""
+        count = Counter(
+            word for _, word in planner.words.of(self._audience, after=self._sent_up_to)
+        )
+        return BigPlan(
+            planner.is_snapshot(self.key),
+            self._sent_up_to,
+            planner.words.place,
+            count[IN],
+            count[OUT],
+            count[SPARED],
+        )
 
-    def unlist(self, context_kind: str, context_key: str) -> None:
-        """Take note that a snapshot says of a key that it is no member."""
-        self.want(context_kind, context_key, included=False)
+    def draft(self, planner: Planner) -> Draft:
+        """Return the plan, judged."""
+        plan = self.plan(planner)
+        return Draft(self._problems(plan, planner), partial(self._carry_out, plan, planner))
 
-    def spare(self, context_kind: str, context_key: str) -> None:  # noqa: ARG002
-        """Take note of a key that must not be removed, though it may be no member."""
-        self._spared += 1
-
-    @property
-    def unlisted(self) -> int:
-        """At least how many members the snapshot does not list."""
-        return max(0, (self._members_at_start or 0) - self._wishes.counts()[0])
-
-    def removal_problem(self) -> str | None:
-        """Return why the snapshot may not replace the members, or None."""
-        if self._spared:
-            return (
-                f"{self._spared:,} invalid records were skipped whose keys may be members of "
-                f"segment '{self.key}'; of a big segment, that cannot be looked up"
-            )
+    def _problems(self, plan: BigPlan, planner: Planner) -> list[str]:
+        if not plan.replaces:
+            return []
+        if plan.spared:
+            return [
+                (
+                    f"{plan.spared:,} invalid records were skipped whose keys may be members; of a "
+                    "big segment, that cannot be looked up. Correct these rows in the model."
+                )
+            ]
         if self._members_at_start is None:
-            return (
-                f"LaunchDarkly does not say how many members big segment '{self.key}' has, so "
-                "max_removal_percent cannot be checked"
-            )
-        return excess(self.key, self.unlisted, self._members_at_start, self._policy)
+            return [
+                (
+                    "LaunchDarkly does not say how many members this big segment has, so "
+                    "max_removal_percent cannot be checked. Run again later."
+                )
+            ]
+        percent = planner.max_removal_percent(self._audience)
+        numbers = Plan(
+            self._audience.context_kind,
+            members=self._members_at_start,
+            members_leaving=self._unlisted(plan),
+        )
+        problem = None if percent is None else excess(numbers, percent, is_snapshot=True)
+        return [problem] if problem else []
 
-    def end_snapshot(self, *, may_remove: bool) -> None:
-        """Let the wishes go: as the whole audience if it may remove, else as additions only."""
-        self._is_snapshot = False
-        self._replaces = may_remove
-        self._has_wishes = True
-        self._adds_only = not may_remove
+    def _unlisted(self, plan: BigPlan) -> int:
+        """Return at least how many members a snapshot does not list."""
+        return max(0, (self._members_at_start or 0) - plan.adding)
 
-    def flush(self, *, everything: bool) -> None:
-        """Send all wishes, when everything shall be sent.
+    def _carry_out(self, plan: BigPlan, planner: Planner) -> None:
+        """Send what the plan holds.
 
         Raises:
             LaunchDarklyError: A patch or an import was not accepted, or did not complete.
         """
-        if not everything or not self.operations:
-            return
-        adding, removing = self._wishes.counts()
-        if self._replaces:
-            self._warn_of_excluded()
-            self._import("replace", adding)
-            leaving = self.unlisted
-            self.tally.removed += leaving
-            self.tally.changed += leaving
-            self.tally.unlisted += leaving
+        if plan.replaces:
+            self._warn_of_excluded(planner.policy)
+            self._import("replace", plan, planner.words)
+            leaving = self._unlisted(plan)
+            self._tally.removed += leaving
+            self._tally.changed += leaving
         else:
-            self._send(adding, 0 if self._adds_only else removing)
-        self._wishes.clear()
-        self._has_wishes = self._replaces = False
+            self._send(plan, planner)
+        self._sent_up_to = plan.up_to
 
-    def _warn_of_excluded(self) -> None:
-        if self._excludes_by_hand and self._policy.excluded_key_action != "include":
+    def _warn_of_excluded(self, policy: Policy) -> None:
+        if self._excludes_by_hand and policy.excluded_key_action != "include":
             logger.warning(
                 "Segment '%s' has excluded targets, and an import does not look at them: who is "
                 "listed becomes a member even if excluded by hand.",
                 self.key,
             )
 
-    def _send(self, adding: int, removing: int) -> None:
-        """Send the wishes as patches, but many additions as one import."""
-        additions = self._additions()
+    def _send(self, plan: BigPlan, planner: Planner) -> None:
+        """Send the words as patches, but many additions as one import."""
+        policy = planner.policy
+        lift: tuple[Step, ...] = ("lift",) if policy.excluded_key_action == "include" else ()
+        exclude: tuple[Step, ...] = ("exclude",) if policy.removal_action == "exclude" else ()
+        additions = self._changes(plan, planner.words, IN, (*lift, "include"))
         # An import does not look at the excluded targets, so patches go where there are any.
-        is_much = adding > IMPORT_INSTEAD_OF_PATCHES * self._policy.chunk_size
+        is_much = plan.adding > IMPORT_INSTEAD_OF_PATCHES * self._requests.max_operations
         if is_much and not self._excludes_by_hand:
-            self._import("merge", adding)
+            self._import("merge", plan, planner.words)
             additions = iter(())
-        removals = self._removals() if removing else iter(())
-        for chunk in chunks(chain(removals, additions), self._policy.chunk_size):
-            self._patch(chunk)
+        removals = self._changes(plan, planner.words, OUT, ("uninclude", *exclude))
+        for chunk in chunks(chain(removals, additions), self._requests.max_operations):
+            self._patch(chunk, policy)
 
-    def _additions(self) -> Iterator[Change]:
-        instructions: tuple[str, ...] = (ADD_BIG_INCLUDED,)
-        if self._policy.excluded_key_action == "include":
-            instructions = (REMOVE_BIG_EXCLUDED, ADD_BIG_INCLUDED)
-        for key in self._wishes.keys(listed=True):
-            yield Change(self._context_kind, key, instructions)
+    def _changes(
+        self, plan: BigPlan, words: Words, wanted: int, steps: tuple[Step, ...]
+    ) -> Iterator[Change]:
+        for key in self._keys(plan, words, wanted):
+            yield Change(self._audience.context_kind, key, steps)
 
-    def _removals(self) -> Iterator[Change]:
-        instructions: tuple[str, ...] = (REMOVE_BIG_INCLUDED,)
-        if self._policy.removal_action == "exclude":
-            instructions = (REMOVE_BIG_INCLUDED, ADD_BIG_EXCLUDED)
-        for key in self._wishes.keys(listed=False):
-            yield Change(self._context_kind, key, instructions)
+    def _keys(self, plan: BigPlan, words: Words, wanted: int) -> Iterator[str]:
+        for key, word in words.of(self._audience, after=plan.after):
+            if word == wanted:
+                yield key
 
-    def _patch(self, chunk: list[Change]) -> None:
-        if not self._policy.dry_run:
+    def _patch(self, chunk: list[Change], policy: Policy) -> None:
+        if not self._requests.is_dry_run:
             body = semantic_patch(
-                chunk, environment_key=self._client.environment_key, comment=self._policy.comment
+                chunk,
+                environment_key=self._client.environment_key,
+                comment=self._requests.comment,
+                is_big=True,
             )
             try:
                 self._client.patch_segment(self.key, body)
             except RefusedError as error:
-                self._patch_around_excluded(chunk, error)
+                self._patch_around_excluded(chunk, policy, error)
                 return
         self._count(chunk)
 
-    def _patch_around_excluded(self, chunk: list[Change], error: RefusedError) -> None:
+    def _patch_around_excluded(
+        self, chunk: list[Change], policy: Policy, error: RefusedError
+    ) -> None:
         """Halve a refused patch until the keys stand alone that are excluded by hand."""
-        if self._policy.excluded_key_action == "include":
+        if policy.excluded_key_action == "include":
             raise error
         if len(chunk) > 1:
             middle = len(chunk) // 2
-            self._patch(chunk[:middle])
-            self._patch(chunk[middle:])
+            self._patch(chunk[:middle], policy)
+            self._patch(chunk[middle:], policy)
             return
         (change,) = chunk
         if not self._client.get_membership(self.key, change.context_key).get("excluded"):
             raise error
-        leave_excluded(self.key, 1, self._policy, self.tally)
+        self._leave_excluded(policy)
+
+    def _leave_excluded(self, policy: Policy) -> None:
+        left_out = Plan(self._audience.context_kind, excluded_by_hand=1)
+        if problem := exclusion_problem(self.key, left_out, policy):
+            raise SegmentError(f"Segment '{self.key}': {problem}")
+        if not self._tally.excluded_by_hand:
+            warn_of_excluded(self.key, 1)
+        self._tally.excluded_by_hand += 1
 
     def _count(self, chunk: list[Change]) -> None:
-        added = sum(ADD_BIG_INCLUDED in change.instructions for change in chunk)
-        self.tally.changed += len(chunk)
-        self.tally.added += added
-        self.tally.removed += len(chunk) - added
-        self.tally.excluded += sum(ADD_BIG_EXCLUDED in change.instructions for change in chunk)
+        added, removed = self._tally.count(chunk)
+        self._tally.planned += len(chunk)
         logger.info(
             "Segment '%s': %sincluded %d, un-included %d.",
             self.key,
-            "would have " if self._policy.dry_run else "",
+            "would have " if self._requests.is_dry_run else "",
             added,
-            len(chunk) - added,
+            removed,
         )
 
-    def _import(self, mode: str, keys: int) -> None:
-        if not self._policy.dry_run:
-            with csv_file(self._wishes.keys(listed=True)) as file:
+    def _import(self, mode: str, plan: BigPlan, words: Words) -> None:
+        if not self._requests.is_dry_run:
+            with csv_file(self._keys(plan, words, IN)) as file:
                 import_id = self._client.create_import(self.key, file, mode)
             logger.info(
-                "Segment '%s': import %s of %d keys (%s) begun.", self.key, import_id, keys, mode
+                "Segment '%s': import %s of %d keys (%s) begun.",
+                self.key,
+                import_id,
+                plan.adding,
+                mode,
             )
             self._await_import(import_id)
-        self.tally.changed += keys
-        self.tally.added += keys
+        self._tally.planned += plan.adding
+        self._tally.changed += plan.adding
+        self._tally.added += plan.adding
 
     def _await_import(self, import_id: str) -> None:
         """Look at the import, ever more rarely, until it is complete.
@@ -271,11 +278,12 @@ class BigSegment:
         )
 
     def _demand_kind(self, context_kind: str) -> None:
-        if context_kind != self._context_kind:
+        own_kind = self._audience.context_kind
+        if context_kind != own_kind:
             raise SegmentError(
-                f"Segment '{self.key}' is a big segment of context kind '{self._context_kind}', "
-                f"but context_kind is '{context_kind}'. Set context_kind to "
-                f"'{self._context_kind}', or name another segment."
+                f"Segment '{self.key}' is a big segment of context kind '{own_kind}', but "
+                f"context_kind is '{context_kind}'. Set context_kind to '{own_kind}', or name "
+                "another segment."
             )
 
 
@@ -285,3 +293,14 @@ IMPORT_ENDS: Mapping[str, str] = {
     "pending_approval": "waits for an approval in LaunchDarkly; nothing has changed yet. Have it "
     "approved, or give the token a role with the action bypassRequiredSegmentApproval.",
 }
+
+
+def csv_file(context_keys: Iterator[str]) -> IO[bytes]:
+    """Return a temporary file with one key a line, at its end. Closing it deletes it."""
+    file = TemporaryFile()  # noqa: SIM115 the caller closes it
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
+    # All quoted, so that no key can look like a byte order mark or lose a blank.
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerows([context_key] for context_key in context_keys)
+    text.flush()
+    return text.detach()

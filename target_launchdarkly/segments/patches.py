@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from target_launchdarkly.audience.plan import Change
 
 #: Target operations that LaunchDarkly takes in one request.
 #: https://launchdarkly.com/docs/api/segments/patch-segment
@@ -33,17 +35,13 @@ INSTRUCTION_ORDER = (
     ADD_BIG_INCLUDED,
     ADD_BIG_EXCLUDED,
 )
-#: A big segment has one context kind, so that its instructions name none.
-BIG_INSTRUCTIONS = INSTRUCTION_ORDER[4:]
-
-
-class Change(NamedTuple):
-    """What one context key needs. Each of its instructions is one operation."""
-
-    context_kind: str
-    context_key: str
-    #: Instruction kinds, e.g. `("removeExcludedTargets", "addIncludedTargets")`.
-    instructions: tuple[str, ...]
+#: What each step of a change is called, in a standard and in a big segment.
+INSTRUCTIONS: Mapping[str, tuple[str, str]] = {
+    "uninclude": (REMOVE_INCLUDED, REMOVE_BIG_INCLUDED),
+    "lift": (REMOVE_EXCLUDED, REMOVE_BIG_EXCLUDED),
+    "include": (ADD_INCLUDED, ADD_BIG_INCLUDED),
+    "exclude": (ADD_EXCLUDED, ADD_BIG_EXCLUDED),
+}
 
 
 class _ContextKind(TypedDict, total=False):
@@ -77,29 +75,44 @@ def chunks(changes: Iterable[Change], limit: int) -> Iterator[list[Change]]:
     chunk: list[Change] = []
     operations = 0
     for change in changes:
-        if chunk and operations + len(change.instructions) > limit:
+        if chunk and operations + len(change.steps) > limit:
             yield chunk
             chunk, operations = [], 0
         chunk.append(change)
-        operations += len(change.instructions)
+        operations += len(change.steps)
     if chunk:
         yield chunk
 
 
 def semantic_patch(
-    changes: Iterable[Change], *, environment_key: str, comment: str | None = None
+    changes: Iterable[Change],
+    *,
+    environment_key: str,
+    comment: str | None = None,
+    is_big: bool = False,
 ) -> SemanticPatch:
-    """Return the body of the patch that makes `changes`, keys in the order they came."""
+    """Return the body of the patch that makes `changes`, keys in the order they came.
+
+    Args:
+        changes: Of any context kinds; of a big segment, of its one kind.
+        environment_key: The environment of the segment.
+        comment: Shown in LaunchDarkly's change history.
+        is_big: Whether the segment is big, whose instructions are called otherwise.
+    """
     operations = [
-        (INSTRUCTION_ORDER.index(kind), change.context_kind, change.context_key)
+        (INSTRUCTION_ORDER.index(INSTRUCTIONS[step][is_big]), change.context_kind, change)
         for change in changes
-        for kind in change.instructions
+        for step in change.steps
     ]
     operations.sort(key=lambda operation: operation[:2])
     body: SemanticPatch = {
         "environmentKey": environment_key,
         "instructions": [
-            _instruction(INSTRUCTION_ORDER[order], context_kind, [key for *_, key in group])
+            _instruction(
+                INSTRUCTION_ORDER[order],
+                None if is_big else context_kind,
+                [change.context_key for *_, change in group],
+            )
             for (order, context_kind), group in groupby(operations, lambda each: each[:2])
         ],
     }
@@ -108,7 +121,8 @@ def semantic_patch(
     return body
 
 
-def _instruction(kind: str, context_kind: str, values: list[str]) -> Instruction:
-    if kind in BIG_INSTRUCTIONS:
+def _instruction(kind: str, context_kind: str | None, values: list[str]) -> Instruction:
+    if context_kind is None:
+        # A big segment has one context kind, so that its instructions name none.
         return {"kind": kind, "values": values}
     return {"kind": kind, "contextKind": context_kind, "values": values}

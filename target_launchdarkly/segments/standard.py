@@ -1,33 +1,50 @@
-"""A standard segment: its lists as LaunchDarkly last showed them, and what to send."""
+"""A standard segment: its lists as LaunchDarkly last showed them, and the requests of a plan."""
 
 from __future__ import annotations
 
 import logging
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
 
-from target_launchdarkly.audience.audiences import Audience, ChangePolicy
-from target_launchdarkly.audience.rules import excess, leave_excluded
+from target_launchdarkly.audience.guard import exclusion_problem
+from target_launchdarkly.audience.plan import Plan, Sight
+from target_launchdarkly.audience.words import Audience
 from target_launchdarkly.errors import RefusedError, SegmentError
-from target_launchdarkly.segments.patches import (
-    ADD_EXCLUDED,
-    ADD_INCLUDED,
-    REMOVE_INCLUDED,
-    Change,
-    chunks,
-    semantic_patch,
-)
+from target_launchdarkly.segments.drafts import Draft, warn_of_excluded
+from target_launchdarkly.segments.patches import chunks, semantic_patch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
+    from target_launchdarkly.api.answers import Answer
     from target_launchdarkly.api.client import Client
+    from target_launchdarkly.audience.plan import Change
+    from target_launchdarkly.audience.planner import Planner
     from target_launchdarkly.report.tally import Tally
+    from target_launchdarkly.segments.drafts import Requests
 
 logger = logging.getLogger(__name__)
 
 #: https://launchdarkly.com/docs/home/flags/segment-types
 MAX_TARGETS = 15_000
+#: The context kind whose targets stand in `included` and `excluded` themselves.
+USER = "user"
+#: Seconds before another look at a segment that is not as it was planned, one a round.
+VERIFY_PAUSES = (1.0, 2.0, 4.0)
+#: How often a refused request is planned anew.
+MAX_REFUSALS = 3
+
+
+@dataclass(slots=True)
+class _Lists:
+    """The targets of one context kind."""
+
+    included: set[str]
+    excluded: set[str]
+    first: frozenset[str]
+    joined: set[str] = field(default_factory=set)
 
 
 class StandardSegment:
@@ -36,132 +53,170 @@ class StandardSegment:
     Args:
         key: The segment key.
         answer: The segment as LaunchDarkly showed it first.
-        client: Asked at every flush.
-        policy: How wishes become changes.
-        tally: Counts what becomes of the wishes.
+        client: Asked when a plan is carried out.
+        requests: How plans are sent.
+        tally: Counts what is acknowledged.
     """
 
     def __init__(
-        self,
-        key: str,
-        answer: Mapping[str, Any],
-        client: Client,
-        policy: ChangePolicy,
-        tally: Tally,
+        self, key: str, answer: Answer, client: Client, requests: Requests, tally: Tally
     ) -> None:
         self.key = key
-        self.tally = tally
+        self._tally = tally
         self._client = client
-        self._policy = policy
-        self._answer = answer
-        self._audiences: dict[str, Audience] = {}
-        self._has_warned_of_size = False
+        self._requests = requests
+        self._first = answer
+        self._last = answer
+        #: Whether the last look showed what is older than another answer.
+        self._is_unseen = False
+        self._lists: dict[str, _Lists] = {}
 
-    @property
-    def operations(self) -> int:
-        """How many operations are not sent yet."""
-        return sum(audience.operations for audience in self._audiences.values())
+    def open(self, context_kind: str, planner: Planner) -> None:  # noqa: ARG002 as of big segments
+        """Plan the targets of this kind from here on."""
+        if context_kind not in self._lists:
+            self._lists[context_kind] = _Lists(
+                set(_listed(self._last, "included", context_kind)),
+                set(_listed(self._last, "excluded", context_kind)),
+                frozenset(_listed(self._first, "included", context_kind)),
+            )
 
-    @property
-    def has_full_request(self) -> bool:
-        """Whether the changes not sent yet fill a request."""
-        return self.operations >= self._policy.chunk_size
+    def plan(self, planner: Planner) -> list[Plan]:
+        """Return a plan for each context kind, from the segment as LaunchDarkly last showed it."""
+        return [
+            planner.plan(
+                Audience(self.key, kind),
+                Sight(lists.included, lists.excluded, lists.first, lists.joined),
+            )
+            for kind, lists in self._lists.items()
+        ]
 
-    def audience(self, context_kind: str) -> Audience:
-        """Return the live targets of one kind; the same object throughout the run."""
-        audience = self._audiences.get(context_kind)
-        if audience is None:
-            audience = Audience(context_kind, self._policy)
-            audience.see(self._answer)
-            self._audiences[context_kind] = audience
-        return audience
+    def draft(self, planner: Planner) -> Draft:
+        """Return the plans of all kinds, judged."""
+        plans = self.plan(planner)
+        problems = [
+            problem
+            for plan in plans
+            for problem in planner.problems(Audience(self.key, plan.context_kind), plan)
+        ]
+        return Draft(problems, partial(self._carry_out, plans, planner))
 
-    def want(self, context_kind: str, context_key: str, *, included: bool) -> None:
-        """Ask for one key to be included or not. The last wish for a key wins.
+    def _carry_out(self, plans: list[Plan], planner: Planner) -> None:
+        """Send what the plans hold, and see that it holds.
 
-        Raises:
-            SegmentError: The key is excluded by hand, and the settings say to fail then.
-        """
-        if not self.audience(context_kind).want(context_key, included=included):
-            leave_excluded(self.key, 1, self._policy, self.tally)
-
-    def begin_snapshot(self, context_kind: str) -> None:
-        """Keep from here on which keys of this kind a snapshot lists."""
-        self.audience(context_kind).begin_snapshot()
-
-    def list_member(self, context_kind: str, context_key: str) -> None:
-        """Include a key that a snapshot lists, and keep it from being removed."""
-        self.spare(context_kind, context_key)
-        self.want(context_kind, context_key, included=True)
-
-    def unlist(self, context_kind: str, context_key: str) -> None:
-        """Take note that a snapshot says of a key that it is no member."""
-        self.audience(context_kind).unlist(context_key)
-
-    def spare(self, context_kind: str, context_key: str) -> None:
-        """Keep a key from being removed by the snapshot, whether it is a member or not."""
-        listed = self.audience(context_kind).listed
-        if listed is not None:
-            listed.add(context_key)
-
-    def flush(self, *, everything: bool) -> None:
-        """Send what is not sent yet: all of it, or as long as it fills whole requests.
+        What LaunchDarkly shows afterwards is planned anew: nothing may be left to do. If
+        something is, an answer lagged, or somebody else changed the segment: look again, and send
+        what is missing.
 
         Raises:
-            LaunchDarklyError: A patch was not accepted. What was acknowledged before stays counted,
-                the rest stays pending.
+            LaunchDarklyError: A patch was not accepted. What was acknowledged before stays counted.
+            SegmentError: The segment is not as planned after all rounds.
         """
-        while self.operations and (everything or self.has_full_request):
-            self._send(self._next_chunk())
-
-    @property
-    def unlisted(self) -> int:
-        """How many included keys the snapshot does not list."""
-        return sum(len(audience.unlisted()) for audience in self._snapshots())
-
-    def removal_problem(self) -> str | None:
-        """Return why the snapshot's removals are too many to be meant, or None.
-
-        They are counted against the members that the segment had when the run began.
-        """
-        leaving = sum(
-            len(audience.members_at_start.intersection(audience.unlisted()))
-            for audience in self._snapshots()
-        )
-        members = sum(len(audience.members_at_start) for audience in self._snapshots())
-        return excess(self.key, leaving, members, self._policy)
-
-    def end_snapshot(self, *, may_remove: bool) -> None:
-        """Ask for every member that the snapshot does not list to be removed, if it may."""
-        for audience in self._snapshots() if may_remove else ():
-            for context_key in audience.unlisted():
-                audience.want(context_key, included=False)
-                self.tally.unlisted += 1
-
-    def _snapshots(self) -> list[Audience]:
-        return [each for each in self._audiences.values() if each.listed is not None]
-
-    def _next_chunk(self) -> list[Change]:
-        changes = chain.from_iterable(each.changes() for each in self._audiences.values())
-        return next(chunks(changes, self._policy.chunk_size), [])
-
-    def _send(self, chunk: list[Change]) -> None:
-        self._warn_of_size(chunk)
-        if self._policy.dry_run:
-            for change in chunk:
-                self._audiences[change.context_kind].imagine(change)
-        else:
-            answer = self._patch(chunk)
-            if answer is None:
+        self._tally.note_plans(plans)
+        self._warn(plans)
+        if self._requests.is_dry_run:
+            self._count(_changes(plans))
+            return
+        if not any(plan.changes for plan in plans):
+            if not self._client.has_doubts(self.key):
                 return
-            self._look_at(answer)
-            self._demand_applied(chunk)
-        self._count(chunk)
+            self._look()
+        self._send(plans, planner)
+        for pause in VERIFY_PAUSES:
+            if not self._left(planner):
+                return
+            logger.info("Segment '%s' is not as planned yet: looking again.", self.key)
+            self._client.pause(pause)
+            self._look()
+            self._send(self._plan_anew(planner), planner)
+        if left := self._left(planner):
+            raise SegmentError(
+                f"LaunchDarkly accepted the changes of segment '{self.key}', but {left}, looked at "
+                f"{len(VERIFY_PAUSES)} times. Look at the segment's change history for somebody "
+                "who changes it at the same time, then run again."
+            )
 
-    def _warn_of_size(self, chunk: list[Change]) -> None:
-        targets = sum(len(each.included) + len(each.excluded) for each in self._audiences.values())
-        targets += sum(ADD_INCLUDED in change.instructions for change in chunk)
-        if targets > MAX_TARGETS and not self._has_warned_of_size:
+    def _left(self, planner: Planner) -> str | None:
+        """Return what is left to do, by what LaunchDarkly showed last; None if it is as planned."""
+        if left := sum(len(plan.changes) for plan in self._plan_anew(planner)):
+            return f"{left:,} of them did not hold"
+        return "it shows only what is older than its answers" if self._is_unseen else None
+
+    def _plan_anew(self, planner: Planner) -> list[Plan]:
+        plans = self.plan(planner)
+        for plan in plans:
+            if problem := exclusion_problem(self.key, plan, planner.policy):
+                raise SegmentError(f"Segment '{self.key}' was changed meanwhile: {problem}")
+        self._tally.note_plans_anew(plans)
+        return plans
+
+    def _send(self, plans: Sequence[Plan], planner: Planner) -> None:
+        """Send all changes of the plans; if the fate of a request is unknown, look afterwards."""
+        todo = self._cut(plans)
+        refusals = 0
+        if not todo:
+            return
+        while todo:
+            chunk = [change for change in todo.pop(0) if self._is_needed(change)]
+            if not chunk:
+                continue
+            try:
+                answer = self._patch(chunk)
+            except RefusedError:
+                # Somebody may have changed the segment since the last look, so that the same is
+                # not asked again; if it is, there is nothing new to see.
+                refusals += 1
+                self._look()
+                todo = self._cut(self._plan_anew(planner))
+                if refusals > MAX_REFUSALS or todo[:1] == [chunk]:
+                    raise
+            else:
+                self._see(answer)
+                self._count(chunk)
+        if self._client.has_doubts(self.key):
+            self._look()
+
+    def _is_needed(self, change: Change) -> bool:
+        """Whether a change is still to be made: an answer may show that somebody else made it."""
+        lists = self._lists[change.context_kind]
+        is_included = change.context_key in lists.included
+        is_excluded = change.context_key in lists.excluded
+        made = {
+            "include": is_included,
+            "uninclude": not is_included,
+            "exclude": is_excluded,
+            "lift": not is_excluded,
+        }
+        return not all(made[step] for step in change.steps)
+
+    def _cut(self, plans: Sequence[Plan]) -> list[list[Change]]:
+        return list(chunks(_changes(plans), self._requests.max_operations))
+
+    def _patch(self, chunk: list[Change]) -> Answer:
+        body = semantic_patch(
+            chunk, environment_key=self._client.environment_key, comment=self._requests.comment
+        )
+        return self._client.patch_segment(self.key, body)
+
+    def _look(self) -> None:
+        self._is_unseen = not self._see(self._client.get_segment(self.key))
+
+    def _see(self, answer: Answer) -> bool:
+        """Take LaunchDarkly's answer as the new view, unless it is older than what was seen."""
+        if _age(answer) < _age(self._last):
+            return False
+        self._last = answer
+        for context_kind, lists in self._lists.items():
+            lists.included = set(_listed(answer, "included", context_kind))
+            lists.excluded = set(_listed(answer, "excluded", context_kind))
+        return True
+
+    def _warn(self, plans: Sequence[Plan]) -> None:
+        if excluded := sum(plan.excluded_by_hand for plan in plans):
+            warn_of_excluded(self.key, excluded)
+        steps = [step for change in _changes(plans) for step in change.steps]
+        growth = steps.count("include") + steps.count("exclude")
+        growth -= steps.count("uninclude") + steps.count("lift")
+        if growth > 0 and _size(self._last) + growth > MAX_TARGETS:
             logger.warning(
                 "Segment '%s' passes %d individual targets, which is what LaunchDarkly supports in "
                 "a standard segment. Create a big segment for this audience (create_segment: big "
@@ -169,47 +224,47 @@ class StandardSegment:
                 self.key,
                 MAX_TARGETS,
             )
-            self._has_warned_of_size = True
 
-    def _patch(self, chunk: list[Change]) -> Mapping[str, Any] | None:
-        """Return LaunchDarkly's answer, or None if the segment changed so that it refused."""
-        body = semantic_patch(
-            chunk, environment_key=self._client.environment_key, comment=self._policy.comment
+    def _count(self, changes: Collection[Change]) -> None:
+        added, removed = self._tally.count(changes)
+        for change in changes:
+            lists = self._lists[change.context_kind]
+            if "include" in change.steps and change.context_key not in lists.first:
+                lists.joined.add(change.context_key)
+        told = (
+            "would add %d, would remove %d" if self._requests.is_dry_run else "added %d, removed %d"
         )
-        try:
-            return self._client.patch_segment(self.key, body)
-        except RefusedError:
-            # Somebody may have excluded one of the keys by hand since the last look: look again,
-            # and give up only if there is nothing new to see.
-            self._look_at(self._client.get_segment(self.key))
-            if self._next_chunk() == chunk:
-                raise
-            return None
+        if added or removed:
+            logger.info(f"Segment '%s': {told}.", self.key, added, removed)  # noqa: G004
 
-    def _look_at(self, answer: Mapping[str, Any]) -> None:
-        """Take LaunchDarkly's answer as the new view, and drop what it already has."""
-        self._answer = answer
-        excluded_meanwhile = sum(audience.see(answer) for audience in self._audiences.values())
-        if excluded_meanwhile:
-            leave_excluded(self.key, excluded_meanwhile, self._policy, self.tally)
 
-    def _demand_applied(self, chunk: list[Change]) -> None:
-        missing = sum(
-            change.context_key in self._audiences[change.context_kind].pending for change in chunk
-        )
-        if missing:
-            raise SegmentError(
-                f"LaunchDarkly accepted a patch of segment '{self.key}', but its answer lacks "
-                f"{missing} of {len(chunk)} changed keys. Run again; if it stays so, look at the "
-                "segment's change history for somebody who changes it at the same time."
-            )
+def _changes(plans: Iterable[Plan]) -> list[Change]:
+    """Return all changes, the removals of all kinds first."""
+    leaving = [change for plan in plans for change in plan.leaving]
+    return leaving + [change for plan in plans for change in plan.joining]
 
-    def _count(self, chunk: list[Change]) -> None:
-        added = sum(ADD_INCLUDED in change.instructions for change in chunk)
-        removed = sum(REMOVE_INCLUDED in change.instructions for change in chunk)
-        self.tally.changed += len(chunk)
-        self.tally.added += added
-        self.tally.removed += removed
-        self.tally.excluded += sum(ADD_EXCLUDED in change.instructions for change in chunk)
-        told = "would add %d, would remove %d" if self._policy.dry_run else "added %d, removed %d"
-        logger.info(f"Segment '%s': {told}.", self.key, added, removed)  # noqa: G004
+
+def _listed(answer: Mapping[str, Any], name: str, context_kind: str) -> Iterator[str]:
+    if context_kind == USER:
+        yield from answer.get(name) or ()
+    # Users stand in the plain list; a list of their own kind is read as well, should one appear.
+    for targets in answer.get(f"{name}Contexts") or ():
+        if targets.get("contextKind") == context_kind:
+            yield from targets.get("values") or ()
+
+
+def _age(answer: Mapping[str, Any]) -> tuple[int, int]:
+    """Return what grows with every change of a segment, also when it is deleted and made anew."""
+    created, version = answer.get("creationDate"), answer.get("version")
+    return (
+        created if isinstance(created, int) else 0,
+        version if isinstance(version, int) else 0,
+    )
+
+
+def _size(answer: Mapping[str, Any]) -> int:
+    """Return how many individual targets a segment has, of all kinds."""
+    lists = [answer.get(name) for name in ("included", "excluded")]
+    for name in ("includedContexts", "excludedContexts"):
+        lists += [targets.get("values") for targets in answer.get(name) or ()]
+    return sum(len(each or ()) for each in lists)

@@ -7,10 +7,11 @@ import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import SEGMENT, TOKEN, FakeClock
+from running import SEGMENT, TOKEN, FakeClock
 
 from target_launchdarkly.api.calls import Connection
-from target_launchdarkly.api.client import Client, Clock
+from target_launchdarkly.api.client import Client
+from target_launchdarkly.api.clock import Clock
 from target_launchdarkly.errors import LaunchDarklyError
 from target_launchdarkly.sandbox import Fault
 

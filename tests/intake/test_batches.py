@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
-from conftest import SEGMENT
 from messages import STREAM, keys, leavers, members, record, schema, state
+from running import SEGMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from conftest import Run
+    from running import Run
 
     from target_launchdarkly.sandbox import Sandbox
 

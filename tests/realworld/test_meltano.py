@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from conftest import TOKEN
 from jsonschema import Draft202012Validator
 from messages import keys
 from neighbours import (
@@ -23,6 +22,7 @@ from neighbours import (
     plain_environment,
     tool,
 )
+from running import TOKEN
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import SEGMENT
 from messages import keys
 from neighbours import Outcome, Pipeline, Warehouse, audience, flags
+from running import SEGMENT
 
 from target_launchdarkly.sandbox import Fault
 

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import SEGMENT
+from running import SEGMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,13 +6,13 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import SEGMENT
 from messages import COLUMNS, keys, leavers, members, record, schema
+from running import SEGMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Run
+    from running import Run
 
     from target_launchdarkly.sandbox import Sandbox
 

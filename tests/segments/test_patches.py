@@ -6,30 +6,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from target_launchdarkly.audience.plan import Change
 from target_launchdarkly.segments.patches import (
-    ADD_EXCLUDED,
-    ADD_INCLUDED,
     INSTRUCTION_ORDER,
+    INSTRUCTIONS,
     MAX_OPERATIONS,
-    REMOVE_EXCLUDED,
-    REMOVE_INCLUDED,
-    Change,
     chunks,
     semantic_patch,
 )
 
 
 def add(key: str, kind: str = "user") -> Change:
-    return Change(kind, key, (ADD_INCLUDED,))
+    return Change(kind, key, ("include",))
 
 
 def remove(key: str, kind: str = "user") -> Change:
-    return Change(kind, key, (REMOVE_INCLUDED,))
+    return Change(kind, key, ("uninclude",))
 
 
 def lift(key: str, kind: str = "user") -> Change:
     """Two operations: the exclusion goes, the inclusion comes."""
-    return Change(kind, key, (REMOVE_EXCLUDED, ADD_INCLUDED))
+    return Change(kind, key, ("lift", "include"))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +87,7 @@ def test_chunks_keep_every_change_and_the_limit(changes: list[Change], limit: in
     chunked = list(chunks(changes, limit))
 
     assert [change for chunk in chunked for change in chunk] == changes
-    assert all(0 < sum(len(each.instructions) for each in chunk) <= limit for chunk in chunked)
+    assert all(0 < sum(len(each.steps) for each in chunk) <= limit for chunk in chunked)
 
 
 def test_patch_removes_before_it_adds_and_keeps_the_order_of_keys() -> None:
@@ -125,7 +122,7 @@ def test_patch_has_one_instruction_a_context_kind() -> None:
 
 
 def test_patch_excludes_whom_it_removes_last() -> None:
-    leaver = Change("user", "a", (REMOVE_INCLUDED, ADD_EXCLUDED))
+    leaver = Change("user", "a", ("uninclude", "exclude"))
 
     assert semantic_patch([leaver], environment_key="test") == {
         "environmentKey": "test",
@@ -143,10 +140,36 @@ def test_patch_orders_all_removals_before_all_additions(is_big: bool) -> None:
     verbs = [kind.startswith("add") for kind in kinds]
     assert verbs == [False, False, True, True]
 
-    everything = Change("user", "a", tuple(reversed(kinds)))
-    body = semantic_patch([everything], environment_key="test")
+    everything = Change("user", "a", ("exclude", "include", "lift", "uninclude"))
+    body = semantic_patch([everything], environment_key="test", is_big=is_big)
 
     assert [each["kind"] for each in body["instructions"]] == kinds
+
+
+def test_every_instruction_has_its_place_in_the_order() -> None:
+    """One that has none would end the run when it is first needed."""
+    called = [name for names in INSTRUCTIONS.values() for name in names]
+
+    assert sorted(called) == sorted(INSTRUCTION_ORDER)
+
+
+def test_patch_of_a_big_segment_names_no_context_kind() -> None:
+    """A big segment has one, and LaunchDarkly refuses instructions that name it."""
+    body = semantic_patch(
+        [Change("user", "a", ("uninclude", "exclude")), lift("b"), add("c")],
+        environment_key="test",
+        is_big=True,
+    )
+
+    assert body == {
+        "environmentKey": "test",
+        "instructions": [
+            {"kind": "removeBigSegmentIncludedTargets", "values": ["a"]},
+            {"kind": "removeBigSegmentExcludedTargets", "values": ["b"]},
+            {"kind": "addBigSegmentIncludedTargets", "values": ["b", "c"]},
+            {"kind": "addBigSegmentExcludedTargets", "values": ["a"]},
+        ],
+    }
 
 
 def test_patch_carries_the_comment() -> None:

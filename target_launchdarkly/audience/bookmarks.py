@@ -1,0 +1,61 @@
+"""What STATE messages tell about how a stream is read. Pure: no I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+#: A bookmark that holds one of these, not null, shows a table that was begun in an earlier run.
+#: https://github.com/transferwise/pipelinewise-tap-postgres (full_table.py)
+RESUMED_BY = ("xmin", "last_pk_fetched")
+
+
+class Bookmarks:
+    """What the STATE messages of a run have shown so far, by the tap's streams."""
+
+    def __init__(self) -> None:
+        self._resumed: set[str] = set()
+        self._incremental: dict[str, str] = {}
+
+    def note(self, value: Any) -> None:
+        """Take note of a STATE message's value, e.g. `{"bookmarks": {"users": {"xmin": 7}}}`."""
+        bookmarks = value.get("bookmarks") if isinstance(value, dict) else None
+        for name, bookmark in bookmarks.items() if isinstance(bookmarks, dict) else ():
+            for each in _parts(bookmark):
+                self._note(name, each)
+
+    def _note(self, name: str, bookmark: Mapping[str, Any]) -> None:
+        if any(bookmark.get(sign) is not None for sign in RESUMED_BY):
+            self._resumed.add(name)
+        method = bookmark.get("last_replication_method")
+        if method is not None and method != "FULL_TABLE":
+            self._incremental[name] = "a STATE says that it is not read as FULL_TABLE"
+        if bookmark.get("replication_key_value") is not None:
+            self._incremental[name] = "a STATE holds a replication_key_value for it"
+
+    def show_resumed(self, stream_name: str) -> bool:
+        """Whether a stream's table was begun in an earlier run, by what came up to now."""
+        return any(_is_of(name, stream_name) for name in self._resumed)
+
+    def why_incremental(self, stream_name: str) -> str | None:
+        """Return what shows that a stream sends only what is new, or None."""
+        reasons = (why for name, why in self._incremental.items() if _is_of(name, stream_name))
+        return next(reasons, None)
+
+
+def _parts(bookmark: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield a stream's bookmark, and those of its partitions."""
+    if not isinstance(bookmark, dict):
+        return
+    yield bookmark
+    partitions = bookmark.get("partitions")
+    for each in partitions if isinstance(partitions, list) else ():
+        if isinstance(each, dict):
+            yield each
+
+
+def _is_of(bookmark_name: str, stream_name: str) -> bool:
+    """Whether a bookmark is of a stream: its ID may begin with the database's name."""
+    return bookmark_name == stream_name or bookmark_name.endswith(f"-{stream_name}")

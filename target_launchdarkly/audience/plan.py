@@ -1,0 +1,171 @@
+"""What follows from the words: who joins and who leaves. Pure: no I/O, no state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from target_launchdarkly.audience.words import IN, OUT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
+
+RemovalAction = Literal["remove", "exclude"]
+ExcludedKeyAction = Literal["skip", "include", "fail"]
+
+#: What may be done with one context key: on and off the included and the excluded targets.
+Step = Literal["uninclude", "lift", "include", "exclude"]
+
+
+class Change(NamedTuple):
+    """What one context key needs. Each of its steps is one operation."""
+
+    context_kind: str
+    context_key: str
+    #: E.g. `("lift", "include")`, in the order in which they are made.
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How words become changes, the same for every segment of a run."""
+
+    removal_action: RemovalAction = "remove"
+    excluded_key_action: ExcludedKeyAction = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The individual targets of one context kind in a segment, as LaunchDarkly showed them."""
+
+    #: As it showed them last.
+    included: AbstractSet[str]
+    excluded: AbstractSet[str]
+    #: The included keys when the segment was first read.
+    first: AbstractSet[str]
+    #: The keys that this run has included.
+    joined: AbstractSet[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do about one context kind of a segment, and how it came to that."""
+
+    context_kind: str
+    #: In the order of the words; who leaves a snapshot without a word, in that of the keys.
+    leaving: tuple[Change, ...] = ()
+    joining: tuple[Change, ...] = ()
+    #: Keys that are to be included, but are excluded by hand and stay so.
+    excluded_by_hand: int = 0
+    #: Leaving keys that no row named.
+    unlisted: int = 0
+    #: Included keys when the segment was first read, and how many of them leave, sent or not.
+    members: int = 0
+    members_leaving: int = 0
+    #: Keys that this run included, and how many of them leave.
+    joined: int = 0
+    joined_leaving: int = 0
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """All changes, removals first."""
+        return self.leaving + self.joining
+
+
+def plan_changes(
+    context_kind: str, words: Iterable[tuple[str, int]], sight: Sight, policy: Policy
+) -> Plan:
+    """Return what follows from streams whose records each say who joins or leaves.
+
+    Args:
+        context_kind: Of all the keys.
+        words: The last word about each key, e.g. `[("user-17", IN)]`.
+        sight: What LaunchDarkly has.
+        policy: How words become changes.
+    """
+    leaving = []
+    joins = _Joins(context_kind, sight, policy)
+    members_leaving = joined_leaving = 0
+    for context_key, word in words:
+        if word == IN:
+            joins.take(context_key)
+        elif word == OUT:
+            members_leaving += context_key in sight.first
+            joined_leaving += context_key in sight.joined
+            if steps := _steps_out(context_key, sight, policy):
+                leaving.append(Change(context_kind, context_key, steps))
+    return Plan(
+        context_kind,
+        tuple(leaving),
+        tuple(joins.changes),
+        joins.excluded_by_hand,
+        members=len(sight.first),
+        members_leaving=members_leaving,
+        joined=len(sight.joined),
+        joined_leaving=joined_leaving,
+    )
+
+
+def plan_snapshot(
+    context_kind: str, words: Iterable[tuple[str, int]], sight: Sight, policy: Policy
+) -> Plan:
+    """Return what follows from streams that list the whole audience; parameters as above.
+
+    Only keys that the first read showed as members ever leave: who came meanwhile was added by
+    somebody who may know more than the snapshot.
+    """
+    leavers, told_out = set(sight.first), set()
+    joins = _Joins(context_kind, sight, policy)
+    for context_key, word in words:
+        if word == OUT:
+            if context_key in sight.first:
+                told_out.add(context_key)
+            continue
+        leavers.discard(context_key)
+        if word == IN:
+            joins.take(context_key)
+    leaving = tuple(
+        Change(context_kind, context_key, steps)
+        for context_key in sorted(leavers)
+        if (steps := _steps_out(context_key, sight, policy))
+    )
+    return Plan(
+        context_kind,
+        leaving,
+        tuple(joins.changes),
+        joins.excluded_by_hand,
+        unlisted=sum(change.context_key not in told_out for change in leaving),
+        members=len(sight.first),
+        members_leaving=len(leavers),
+    )
+
+
+class _Joins:
+    """The changes of keys that are to be included."""
+
+    def __init__(self, context_kind: str, sight: Sight, policy: Policy) -> None:
+        self._context_kind = context_kind
+        self._sight = sight
+        self._lifts = policy.excluded_key_action == "include"
+        self.changes: list[Change] = []
+        self.excluded_by_hand = 0
+
+    def take(self, context_key: str) -> None:
+        """Take a key that is to be included; included beats excluded."""
+        if context_key in self._sight.included:
+            return
+        if context_key not in self._sight.excluded:
+            self.changes.append(Change(self._context_kind, context_key, ("include",)))
+        elif self._lifts:
+            self.changes.append(Change(self._context_kind, context_key, ("lift", "include")))
+        else:
+            self.excluded_by_hand += 1
+
+
+def _steps_out(context_key: str, sight: Sight, policy: Policy) -> tuple[Step, ...]:
+    """Return what takes a key out; nothing where it is out already."""
+    steps: tuple[Step, ...] = ("uninclude",) if context_key in sight.included else ()
+    if policy.removal_action == "exclude" and context_key not in sight.excluded:
+        return (*steps, "exclude")
+    return steps

@@ -1,0 +1,248 @@
+"""The tap's streams: which segments they feed, what they said, and whether that came whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from target_launchdarkly.audience.bookmarks import Bookmarks
+from target_launchdarkly.audience.completeness import Completeness, Gap, Rows
+from target_launchdarkly.audience.words import Audience, Words
+from target_launchdarkly.errors import StreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from target_launchdarkly.audience.words import Voice
+    from target_launchdarkly.settings import Settings, StreamSettings
+
+REMEDY_NEVER_CAME = (
+    "Look whether the tap failed, and whether the stream is selected and named just so; or take it "
+    "out of streams."
+)
+REMEDY_NO_STREAM = "Look whether the tap failed, and whether its stream is selected."
+OVERSHADOWED = (
+    "which names its segments, did not come whole and may have been about to name this one. Mend "
+    "that stream, or give streams that feed different segments a segment_key each."
+)
+
+
+@dataclass(slots=True)
+class Feed:
+    """What one stream says about one segment."""
+
+    audience: Audience
+    voice: Voice
+    rows: Rows = field(default_factory=Rows)
+
+
+@dataclass(slots=True)
+class Stream:
+    """A stream of the tap on its way to one sink; stream maps may make several of them.
+
+    Two streams that stream maps join under one name are two, since each may be cut off.
+    """
+
+    #: As the tap calls it.
+    name: str
+    #: As the stream maps call it, and `streams` of the settings.
+    alias: str
+    settings: StreamSettings
+    completeness: Completeness
+    #: By segment key.
+    feeds: dict[str, Feed] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        alias = "" if self.alias == self.name else f" (as '{self.alias}')"
+        return f"stream '{self.name}'{alias}"
+
+    @property
+    def is_mirror(self) -> bool:
+        """Whether its words may take people away by a mirror."""
+        return bool(self.settings.audience_sync_mode == "mirror")
+
+    def gap(self, segment_key: str, now: float) -> Gap | None:
+        """Return why its rows for a segment are not proven whole, or None."""
+        feed = self.feeds.get(segment_key)
+        if feed is None:
+            return self.completeness.gap(Rows(), 0, now=now)
+        return self.completeness.gap(feed.rows, feed.voice.count(), now=now)
+
+    def is_broken(self, now: float) -> bool:
+        """Whether it names its segments, and may have been about to name another one."""
+        if not (self.settings.is_snapshot and self.settings.segment_key_field):
+            return False
+        return not self.feeds or any(self.gap(segment_key, now) for segment_key in self.feeds)
+
+
+class Streams:
+    """The streams of a run, over all their SCHEMA messages.
+
+    Args:
+        settings: The run's settings.
+        words: Where the streams' words go.
+        started_at: Epoch seconds when this process began.
+        now: Epoch seconds.
+    """
+
+    def __init__(
+        self, settings: Settings, words: Words, started_at: float, now: Callable[[], float]
+    ) -> None:
+        self._settings = settings
+        self._words = words
+        self._started_at = started_at
+        self._now = now
+        self._bookmarks = Bookmarks()
+        self._streams: dict[tuple[str, str], Stream] = {}
+        #: The snapshot streams by the tap's name: of them alone is noted how they came.
+        self._snapshots: dict[str, list[Stream]] = {}
+        #: The first stream that fed a segment.
+        self._first_feeder: dict[str, Stream] = {}
+
+    @property
+    def has_snapshot(self) -> bool:
+        """Whether this run has or may have a snapshot stream."""
+        return self._settings.expects_snapshot
+
+    def open(self, name: str, alias: str, *, is_incremental: bool) -> Stream:
+        """Take note of a stream's SCHEMA, and return the stream.
+
+        Args:
+            name: As the tap calls it.
+            alias: As the stream maps call it.
+            is_incremental: Whether the SCHEMA names bookmark properties.
+
+        Raises:
+            StreamError: It cannot feed its segment, because of how another one does.
+        """
+        stream = self._streams.get((name, alias))
+        if stream is None:
+            settings = self._settings.for_stream(alias)
+            completeness = Completeness(
+                started_at=self._started_at,
+                audience_size_field=settings.audience_size_field,
+                trust_end_of_input=self._settings.trust_end_of_input,
+            )
+            stream = Stream(name, alias, settings, completeness)
+            if settings.segment_key and not settings.segment_key_field:
+                self._demand_same_way(stream, settings.segment_key)
+            self._streams[name, alias] = stream
+            if settings.is_snapshot:
+                self._snapshots.setdefault(name, []).append(stream)
+        if is_incremental:
+            stream.completeness.incremental_because = "its SCHEMA names bookmark_properties"
+        return stream
+
+    def __getitem__(self, name_and_alias: tuple[str, str]) -> Stream:
+        return self._streams[name_and_alias]
+
+    def feed(self, stream: Stream, segment_key: str) -> Feed:
+        """Take note that a stream feeds a segment, and return where its words go.
+
+        Raises:
+            StreamError: Another stream feeds it in another way.
+        """
+        feed = stream.feeds.get(segment_key)
+        if feed is None:
+            self._demand_same_way(stream, segment_key)
+            audience = Audience(segment_key, stream.settings.context_kind)
+            feed = stream.feeds[segment_key] = Feed(audience, self._words.voice(audience))
+        return feed
+
+    # Messages
+
+    def note_record(self, name: str, version: object) -> None:
+        """Take note of a record that the tap sent, whatever becomes of it."""
+        for stream in self._snapshots.get(name, ()):
+            if not stream.completeness.records:
+                stream.completeness.is_resumed = self._bookmarks.show_resumed(name)
+            stream.completeness.note_record(version)
+
+    def note_activate_version(self, name: str, version: object) -> None:
+        """Take note of an ACTIVATE_VERSION message."""
+        for stream in self._snapshots.get(name, ()):
+            stream.completeness.note_activate_version(version)
+
+    def note_state(self, value: Any) -> None:
+        """Take note of what a STATE message tells about the streams."""
+        self._bookmarks.note(value)
+
+    # What is known at a checkpoint
+
+    def is_snapshot(self, segment_key: str) -> bool:
+        """Whether the streams of a segment list its whole audience."""
+        first = self._first_feeder.get(segment_key)
+        return first is not None and first.settings.is_snapshot
+
+    def max_removal_percent(self, audience: Audience) -> float | None:
+        """Return the least percentage of members that may leave; None where there is no guard."""
+        percents = [
+            stream.settings.max_removal_percent
+            for stream in self._streams.values()
+            if stream.is_mirror
+            and (feed := stream.feeds.get(audience.segment_key))
+            and feed.audience == audience
+        ]
+        return min(percents, default=None)
+
+    def gaps(self) -> dict[str, list[str]]:
+        """Return, by segment key, why its streams are not proven whole; "" stands for the run."""
+        found: dict[str, list[str]] = {}
+        for segment_key, problem in self._gaps():
+            found.setdefault(segment_key, []).append(problem)
+        return found
+
+    def _gaps(self) -> Iterator[tuple[str, str]]:
+        snapshots = [each for each in self._streams.values() if each.settings.is_snapshot]
+        for stream in snapshots:
+            if reason := self._bookmarks.why_incremental(stream.name):
+                stream.completeness.incremental_because = reason
+        yield from self._missing()
+        now = self._now()
+        for stream in snapshots:
+            for segment_key in stream.feeds or [stream.settings.segment_key or ""]:
+                if gap := stream.gap(segment_key, now):
+                    yield (
+                        segment_key,
+                        f"{stream} is not proven whole ({gap.reason}). {gap.remedy}",
+                    )
+            if stream.is_broken(now):
+                yield from self._overshadowed(stream.settings, str(stream), stream.feeds)
+
+    def _missing(self) -> Iterator[tuple[str, str]]:
+        """Yield the snapshot streams that `streams` names and that never came."""
+        came = {alias for _, alias in self._streams}
+        for alias, settings in self._settings.streams.items():
+            if settings.is_snapshot and alias not in came:
+                told = f"stream '{alias}'"
+                yield (
+                    settings.segment_key or "",
+                    f"{told}, which streams names, never came. {REMEDY_NEVER_CAME}",
+                )
+                if settings.segment_key_field:
+                    yield from self._overshadowed(settings, told, ())
+        if not came and self._settings.stream.is_snapshot:
+            segment_key = self._settings.stream.segment_key or ""
+            yield segment_key, f"no stream came at all. {REMEDY_NO_STREAM}"
+
+    def _overshadowed(
+        self, settings: StreamSettings, told: str, named: Any
+    ) -> Iterator[tuple[str, str]]:
+        """Yield the snapshot segments that a broken stream may have been about to name."""
+        for stream in self._streams.values():
+            if not stream.settings.is_snapshot:
+                continue
+            for segment_key, feed in stream.feeds.items():
+                if segment_key not in named and feed.audience.context_kind == settings.context_kind:
+                    yield segment_key, f"{told}, {OVERSHADOWED}"
+
+    def _demand_same_way(self, stream: Stream, segment_key: str) -> None:
+        first = self._first_feeder.setdefault(segment_key, stream)
+        if first.settings.is_snapshot == stream.settings.is_snapshot:
+            return
+        snapshot, other = (first, stream) if first.settings.is_snapshot else (stream, first)
+        raise StreamError(
+            f"streams '{snapshot.alias}' and '{other.alias}' both feed segment '{segment_key}', "
+            "but only the first is a snapshot, which would remove what the second adds. Give them "
+            "the same audience_sync_mode and mirror_source, or a segment each."
+        )

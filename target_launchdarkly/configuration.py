@@ -1,0 +1,126 @@
+"""The settings of a run, from files, the environment or Meltano, checked before anything else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._classproperty import classproperty
+from singer_sdk.plugin_base import JSONSchemaValidator
+from singer_sdk.target_base import Target
+
+from target_launchdarkly import settings
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import click
+    from singer_sdk.plugin_base import _ConfigInput
+
+    from target_launchdarkly.settings import Settings
+
+TRUTH = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(
+    ("false", "0", "no", "off"), False
+)
+
+
+class ConfiguredTarget(Target):
+    """A target whose settings are checked and typed."""
+
+    config_jsonschema: ClassVar[dict[str, Any]] = settings.CONFIG_JSONSCHEMA
+
+    @classmethod
+    @override
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        super().append_builtin_config(config_jsonschema)
+        for name in settings.WITHOUT_EFFECT:
+            config_jsonschema["properties"].pop(name, None)
+
+    @classproperty
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
+        """Read the environment; what does not parse stays text, for the validator to name."""
+        cls.append_builtin_config(cls.config_jsonschema)
+        properties = cls.config_jsonschema["properties"]
+        # As text, because the SDK's own conversion ends in a traceback or turns "ja" into False.
+        as_text = {"properties": {name: {"type": ["string"]} for name in properties}}
+        found = parse_environment_config(as_text, cls._env_var_prefix)
+        return {name: _from_text(text, properties[name]) for name, text in found.items()}
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Collect every problem, each beginning with its setting's name."""
+        for name in [name for name, value in self._config.items() if value is None]:
+            del self._config[name]
+        problems = self._setting_problems()
+        if problems and raise_errors:
+            raise ConfigValidationError("The settings cannot be used.", errors=problems)
+        return problems
+
+    def _setting_problems(self) -> list[str]:
+        self.append_builtin_config(self.config_jsonschema)
+        known = self.config_jsonschema["properties"]
+        errors = [
+            error
+            for error in JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config)
+            if error.validator != "required"
+        ]
+        missing = [name for name in settings.REQUIRED if name not in self._config]
+        usable = settings.without_wrong(self._config, {str(error.path[0]) for error in errors})
+        return [
+            *settings.unknown_names(self._config, known),
+            *(settings.explain(each.path, each.validator, each.validator_value) for each in errors),
+            *(settings.missing(name, self._env_var_prefix) for name in missing),
+            *settings.contradictions(usable),
+        ]
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The checked settings."""
+        return settings.read(self._config)
+
+    @classmethod
+    @override
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, ValueError, TypeError) as error:
+            # No traceback: its last line may quote the config, which holds the token.
+            cls.logger.error("The config cannot be read: %s", _why(error))  # noqa: TRY400
+            ctx.exit(1)
+
+
+def _from_text(text: str, schema: Mapping[str, Any]) -> Any:
+    """Return an environment variable's value as its setting's type, or as it is."""
+    types = schema.get("type", [])
+    try:
+        if "boolean" in types:
+            return TRUTH[text.strip().lower()]
+        if "integer" in types:
+            return int(text)
+        if "number" in types:
+            return float(text)
+        if "object" in types or "array" in types:
+            return json.loads(text)
+    except (KeyError, ValueError):
+        pass
+    return text
+
+
+def _why(error: Exception) -> str:
+    """Return what is wrong with a config file, without quoting from it: it holds the token."""
+    if hasattr(error, "lineno"):
+        return f"it is not valid JSON (line {error.lineno}, column {getattr(error, 'colno', 1)})."
+    if isinstance(error, OSError):
+        return str(error)
+    return "it must be a JSON object of settings."

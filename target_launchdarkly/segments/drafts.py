@@ -1,0 +1,46 @@
+"""A plan of one segment as a checkpoint handles it, whatever the segment's type."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from target_launchdarkly.segments.patches import MAX_OPERATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """How plans go to LaunchDarkly, the same for every segment of a run."""
+
+    #: Target operations a request.
+    max_operations: int = MAX_OPERATIONS
+    #: Comment of every patch.
+    comment: str | None = None
+    is_dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a segment's plan comes to; nothing is sent yet."""
+
+    #: Why it may not be carried out, each with its remedy.
+    problems: Sequence[str]
+    #: Sends what the plan holds, and sees that it holds.
+    carry_out: Callable[[], None]
+
+
+def warn_of_excluded(segment_key: str, count: int) -> None:
+    """Warn of keys that a stream includes and that stay excluded."""
+    contexts = "a context" if count == 1 else f"{count:,} contexts"
+    logger.warning(
+        "Segment '%s' excludes %s that the stream includes. Whoever is excluded by hand stays "
+        "excluded; set excluded_key_action to 'include' to lift such exclusions.",
+        segment_key,
+        contexts,
+    )

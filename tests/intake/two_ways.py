@@ -1,0 +1,140 @@
+"""The short way of records and the SDK's, run on the same input."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from running import SEGMENT, TOKEN, FakeClock
+
+from target_launchdarkly.target import TargetLaunchDarkly
+
+SETTINGS = {
+    "access_token": TOKEN,
+    "project_key": "default",
+    "environment_key": "test",
+    "segment_key": SEGMENT,
+}
+LIST_OF = {"Included": "included", "Excluded": "excluded"}
+
+
+class FakeClient:
+    """Segments in memory, changed by semantic patches as LaunchDarkly would."""
+
+    environment_key = "test"
+
+    def __init__(self) -> None:
+        self.bodies: list[Any] = []
+        self.segments: dict[str, dict[str, list[str]]] = {}
+
+    def get_segment(self, segment_key: str) -> dict[str, Any]:
+        lists = {"included": ["a", "b", "7", " "], "excluded": ["c"]}
+        return {"key": segment_key, **self.segments.setdefault(segment_key, lists)}
+
+    def patch_segment(self, segment_key: str, body: dict[str, Any]) -> dict[str, Any]:
+        self.bodies.append([segment_key, body])
+        for instruction in body["instructions"]:
+            name = next(LIST_OF[part] for part in LIST_OF if part in instruction["kind"])
+            listed = self.segments[segment_key][name]
+            left = [key for key in listed if key not in instruction["values"]]
+            is_addition = instruction["kind"].startswith("add")
+            self.segments[segment_key][name] = left + instruction["values"] * is_addition
+        return self.get_segment(segment_key)
+
+    def has_doubts(self, segment_key: str) -> bool:
+        return False
+
+    def requests_of(self, segment_key: str) -> dict[str, int]:
+        return {"PATCH": sum(key == segment_key for key, _ in self.bodies)}
+
+
+class ShortWay(TargetLaunchDarkly):
+    """Takes the short way where it can, with LaunchDarkly in memory."""
+
+    clock = FakeClock().system
+
+    @cached_property
+    def client(self) -> Any:
+        return FakeClient()
+
+
+class SdksWay(ShortWay):
+    has_short_way: ClassVar[bool] = False
+
+
+class Drip(io.RawIOBase):
+    """A pipe that gives no more at once than its writer wrote."""
+
+    def __init__(self, data: bytes, size: int) -> None:
+        super().__init__()
+        self.parts = [data[start : start + size] for start in range(0, len(data), size)]
+
+    def read1(self, _size: int) -> bytes:
+        return self.parts.pop(0) if self.parts else b""
+
+
+@dataclass
+class Outcome:
+    """What a run did, as anybody can see it, and how many records went the short way."""
+
+    seen: dict[str, Any]
+    short: int
+
+
+class Told(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self, told: list[str]) -> None:
+        super().__init__()
+        self.told = told
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.told.append(record.getMessage())
+
+
+def outcome(kind: type[ShortWay], source: Any, config: dict[str, Any]) -> Outcome:
+    log: list[str] = []
+    handler = Told(log)
+    logging.getLogger().addHandler(handler)
+    output = io.StringIO()
+    target = kind(config=SETTINGS | config)
+    error: Exception | None = None
+    try:
+        with contextlib.redirect_stdout(output):
+            target.listen(source)
+    except Exception as failure:  # noqa: BLE001 whatever it is, it shall be the same
+        error = failure
+    finally:
+        logging.getLogger().removeHandler(handler)
+    ingest = target.message_reader.ingest
+    seen = {
+        "error": (type(error), str(error), error and target.message_reader.line_number),
+        "segments": target.client.segments,
+        "requests": target.client.bodies,
+        "tallies": {segment.key: asdict(segment.tally) for segment in target.segments},
+        "without segment": target.segments.without_segment,
+        "states": output.getvalue(),
+        "read": {name: sink._total_records_read for name, sink in target._sinks_active.items()},
+        "log": [told for told in map(without_time, log) if told],
+    }
+    return Outcome(seen, ingest.records if ingest else 0)
+
+
+def without_time(told: str) -> str:
+    """Return a log line without what differs between any two runs."""
+    return (
+        ""
+        if '"timer"' in told or "target-launchdarkly v" in told
+        else told.split(',"tags"', maxsplit=1)[0]
+    )
+
+
+def demand_same(data: bytes, *, block_bytes: int = 65_536, **config: Any) -> Outcome:
+    short = outcome(ShortWay, Drip(data, block_bytes), config)
+    sdks = outcome(SdksWay, io.BytesIO(data), config)
+    assert short.seen == sdks.seen
+    return short
