@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 import click
 from singer_sdk.exceptions import SingerSDKError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
+from singer_sdk.mapper import RemoveMapTransform
 from singer_sdk.singerlib.json import serialize_json
 
 from target_launchdarkly.api.calls import Connection
@@ -135,7 +136,9 @@ class TargetLaunchDarkly(AudienceTarget):
         name = message_dict["stream"]
         is_incremental = bool(message_dict.get("bookmark_properties"))
         for stream_map in self.mapper.stream_maps.get(name, ()):
-            self.streams.open(name, stream_map.stream_alias, is_incremental=is_incremental)
+            # Of a stream that stream maps leave out, nothing reaches a sink.
+            if not isinstance(stream_map, RemoveMapTransform):
+                self.streams.open(name, stream_map.stream_alias, is_incremental=is_incremental)
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
