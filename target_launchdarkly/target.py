@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 import click
 from singer_sdk.exceptions import SingerSDKError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
-from singer_sdk.mapper import RemoveMapTransform
+from singer_sdk.mapper import RemoveRecordTransform
 from singer_sdk.singerlib.json import serialize_json
 
 from target_launchdarkly.api.calls import Connection
@@ -137,7 +137,7 @@ class TargetLaunchDarkly(AudienceTarget):
         is_incremental = bool(message_dict.get("bookmark_properties"))
         for stream_map in self.mapper.stream_maps.get(name, ()):
             # Of a stream that stream maps leave out, nothing reaches a sink.
-            if not isinstance(stream_map, RemoveMapTransform):
+            if not isinstance(stream_map, RemoveRecordTransform):
                 self.streams.open(name, stream_map.stream_alias, is_incremental=is_incremental)
 
     @override
