@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,6 +15,7 @@ from singer_sdk.plugin_base import JSONSchemaValidator
 from singer_sdk.target_base import Target
 
 from target_launchdarkly import settings
+from target_launchdarkly.names import closest
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -21,7 +23,7 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import click
     from singer_sdk.plugin_base import _ConfigInput
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
 TRUTH = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(
     ("false", "0", "no", "off"), False
 )
+
+
+#: Settings that hold settings.
+NESTING = ("streams", "stream_maps", "stream_map_config", "batch_config", "faker_config")
 
 
 class ConfiguredTarget(Target):
@@ -88,6 +94,20 @@ class ConfiguredTarget(Target):
         return settings.read(self._config)
 
     @classmethod
+    def warn_of_variables(cls) -> None:
+        """Warn of variables of this target that no setting has: a typo must not pass in silence."""
+        prefix = cls._env_var_prefix
+        known = {*cls.config_jsonschema["properties"], *settings.WITHOUT_EFFECT}
+        for name in unknown_variables(os.environ, prefix, known):
+            similar = closest(name.removeprefix(prefix).lower(), known)
+            cls.logger.warning(
+                "The environment variable %s is none of this target's settings, and nobody reads "
+                "it. %s",
+                name,
+                f"Did you mean {prefix}{similar.upper()}?" if similar else "--about lists them.",
+            )
+
+    @classmethod
     @override
     def cb_config(
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
@@ -98,6 +118,23 @@ class ConfiguredTarget(Target):
             # No traceback: its last line may quote the config, which holds the token.
             cls.logger.error("The config cannot be read: %s", _why(error))  # noqa: TRY400
             ctx.exit(1)
+
+
+def unknown_variables(environ: Iterable[str], prefix: str, known: Iterable[str]) -> list[str]:
+    """Return the names of variables with the target's prefix that are nothing it knows.
+
+    Meltano writes settings within settings with the outer one's name in front, and its own with one
+    more underscore.
+    """
+    names = {f"{prefix}{name.upper()}" for name in known}
+    return [
+        name
+        for name in sorted(environ)
+        if name.startswith(prefix)
+        and name not in names
+        and name != f"{prefix}LOGLEVEL"
+        and not name.startswith((f"{prefix}_", *(f"{prefix}{each.upper()}_" for each in NESTING)))
+    ]
 
 
 def _from_text(text: str, schema: Mapping[str, Any]) -> Any:

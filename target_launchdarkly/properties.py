@@ -21,6 +21,9 @@ KEY_RULE = "letters, digits, '.', '_' and '-', beginning with a letter or digit"
 CONTEXT_KIND_PATTERN = r"^(?!(kind|multi)$)[A-Za-z0-9._-]+$(?!\n)"
 CONTEXT_KIND_RULE = "letters, digits, '.', '_' and '-', and not 'kind' or 'multi'"
 
+#: A stream without a property of this name has no flag; any other name must be there.
+DEFAULT_MEMBERSHIP_FIELD = "is_member"
+
 
 def _text(title: str, description: str, **more: Any) -> dict[str, Any]:
     return {"type": "string", "title": title, "description": description, "minLength": 1} | more
@@ -81,7 +84,9 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "Context key field", "Record property with the context key.", default="context_key"
     ),
     "membership_field": _text(
-        "Membership field", "Record property with the membership flag.", default="is_member"
+        "Membership field",
+        "Record property with the membership flag.",
+        default=DEFAULT_MEMBERSHIP_FIELD,
     ),
     "segment_key_field": _text(
         "Segment key field",
@@ -217,4 +222,4 @@ CONFIG_JSONSCHEMA: dict[str, Any] = {
 }
 
 #: Settings of the SDK that many projects carry along and that change nothing here.
-WITHOUT_EFFECT = frozenset({"add_record_metadata", "load_method"})
+WITHOUT_EFFECT = frozenset({"add_record_metadata", "load_method", "validate_records"})

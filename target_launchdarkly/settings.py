@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
@@ -11,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from target_launchdarkly.errors import SettingsError
+from target_launchdarkly.names import closest, is_near
 from target_launchdarkly.properties import (
     CONFIG_JSONSCHEMA,
     CONTEXT_KIND_PATTERN,
     CONTEXT_KIND_RULE,
+    DEFAULT_MEMBERSHIP_FIELD,
     INSTANCES,
     KEY_PATTERN,
     KEY_RULE,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONFIG_JSONSCHEMA",
+    "DEFAULT_MEMBERSHIP_FIELD",
     "INSTANCES",
     "KEY_PATTERN",
     "PROPERTIES",
@@ -106,6 +108,15 @@ class Settings:
     def for_stream(self, stream_name: str) -> StreamSettings:
         """Return the settings of one stream."""
         return self.streams.get(stream_name, self.stream)
+
+    def near(self, stream_name: str) -> str | None:
+        """Return the name in `streams` that a stream without settings of its own may be meant by.
+
+        Nobody names `marts.vips` if the stream `marts-vips` shall have the settings of all others.
+        """
+        if stream_name in self.streams:
+            return None
+        return next((name for name in self.streams if is_near(name, stream_name)), None)
 
     @property
     def expects_snapshot(self) -> bool:
@@ -278,8 +289,8 @@ def _unknown(prefix: str, names: Iterable[str], known: Iterable[str]) -> Iterato
     for name in names:
         if name in known:
             continue
-        similar = difflib.get_close_matches(name, sorted(known), n=1)
-        hint = f"Did you mean '{similar[0]}'?" if similar else "`--about` lists all settings."
+        similar = closest(name, known)
+        hint = f"Did you mean '{similar}'?" if similar else "`--about` lists all settings."
         yield f"{prefix}{name}: there is no such setting here. {hint}"
 
 

@@ -14,9 +14,10 @@ from target_launchdarkly.audience.completeness import whole_number
 from target_launchdarkly.audience.words import IN, OUT, SPARED
 from target_launchdarkly.configuration import ConfiguredTarget
 from target_launchdarkly.errors import InvalidRecordError, StreamError
-from target_launchdarkly.intake.membership import MembershipRule, context_key
-from target_launchdarkly.intake.validator import QuietValidator
-from target_launchdarkly.settings import KEY_PATTERN
+from target_launchdarkly.intake.columns import DELETED_AT, booleans_of, columns_of
+from target_launchdarkly.intake.membership import ABSENT, MembershipRule, context_key
+from target_launchdarkly.intake.records import row_of
+from target_launchdarkly.settings import DEFAULT_MEMBERSHIP_FIELD, KEY_PATTERN
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -26,30 +27,13 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from singer_sdk.sinks.core import BaseJSONSchemaValidator
-
     from target_launchdarkly.audience.planner import Planner
     from target_launchdarkly.audience.streams import Feed, Stream, Streams
     from target_launchdarkly.audience.words import Voice
+    from target_launchdarkly.intake.columns import Columns
+    from target_launchdarkly.intake.membership import Row
     from target_launchdarkly.report.tally import Tally
     from target_launchdarkly.segments.segments import Segments
-    from target_launchdarkly.settings import StreamSettings
-
-#: The column in which taps write when a row was deleted. The SDK strips it.
-#: https://sdk.meltano.com/en/latest/implementation/record_metadata.html
-DELETED_AT = "_sdc_deleted_at"
-#: All that the SDK strips.
-STRIPPED = (
-    "_sdc_extracted_at",
-    "_sdc_received_at",
-    "_sdc_batched_at",
-    DELETED_AT,
-    "_sdc_sequence",
-    "_sdc_table_version",
-    "_sdc_sync_started_at",
-)
-#: Of more undeclared columns than these, no notes are kept.
-MAX_UNDECLARED = 100
 
 
 class AudienceTarget(ConfiguredTarget):
@@ -60,8 +44,10 @@ class AudienceTarget(ConfiguredTarget):
     planner: Planner
     #: The tap's stream whose message is in work; stream maps may call it otherwise.
     tap_stream = ""
-    #: Changes whenever a stream gets another sink or another column.
+    #: Changes whenever a stream gets another sink.
     layout = 0
+    #: What is read of each stream's records, by its last SCHEMA.
+    columns: dict[str, Columns]
 
     def sink_of(self, stream_name: str) -> AudienceSink | None:
         """Return the sink of a stream's records, if the stream has one."""
@@ -105,57 +91,70 @@ class AudienceSink(BatchSink):
         self._target = target
         self.stream = target.settings.for_stream(stream_name)
         self._skips_invalid = target.settings.invalid_record_action == "skip"
-        self.rule = self._read_rule(self.stream, self.original_schema["properties"])
+        properties = self.original_schema["properties"]
+        #: What is read of the records.
+        self.columns = columns_of(self.stream, properties)
+        self._demand_usable(properties)
+        mode: Any = "snapshot" if self.stream.is_snapshot else self.stream.audience_sync_mode
+        self.rule = MembershipRule(mode, self.columns)
         #: By the tap's stream and the segment.
         self._lines: dict[tuple[str, str], _Line] = {}
         self._invalid_warned = False
-        #: Why the record in work is invalid, if it is.
-        self._invalid: InvalidRecordError | None = None
-        #: Columns that came without being declared, and whether they may hold anything now. Of
-        #: those that only held null, the SDK is still to warn.
-        self.undeclared: dict[str, bool] = {}
+        #: Why the record in work cannot be used, if the SDK has found that.
+        self._problem: str | None = None
+        target.columns[stream_name] = self.columns
         target.layout += 1
 
-    def _read_rule(self, stream: StreamSettings, columns: dict[str, Any]) -> MembershipRule:
+    def _demand_usable(self, properties: dict[str, Any]) -> None:
+        stream, name = self.stream, self.stream_name
+        if near := self._target.settings.near(name):
+            raise StreamError(
+                f"stream '{name}' is not in streams, but '{near}' is: did you mean '{name}'? Name "
+                "it just so in streams; if it is another stream, name it there too, with {}."
+            )
         if not (stream.segment_key or stream.segment_key_field):
             raise StreamError(
-                f"no segment is set for stream '{self.stream_name}'. Set segment_key, for all "
-                "streams or for this one in streams, or set segment_key_field to the property "
-                "that names the segment."
+                f"no segment is set for stream '{name}'. Set segment_key, for all streams or for "
+                "this one in streams, or set segment_key_field to the property that names the "
+                "segment."
             )
-        if problem := self._lack(columns, "context_key_field", "names a context"):
-            self._refuse_or_warn(problem)
-        if problem := self._lack(columns, "segment_key_field", "names a segment"):
-            self._refuse_or_warn(problem)
-        if stream.is_snapshot and (
-            problem := self._lack(columns, "audience_size_field", "says how many keys there are")
-        ):
-            raise StreamError(problem)
-        has_flag = stream.membership_field in columns
-        by_changes = stream.audience_sync_mode == "mirror" and not stream.is_snapshot
-        if by_changes and not (has_flag or DELETED_AT in columns):
+        earlier = self._target.columns.get(name)
+        if earlier and (lost := self.columns.lost_since(earlier)):
             raise StreamError(
-                f"stream '{self.stream_name}' has no property '{stream.membership_field}', so "
-                "nothing says who left. Set membership_field to the property with the flag, or, if "
-                "the stream lists the whole audience, set mirror_source to 'snapshot'."
+                f"the SCHEMA of stream '{name}' has lost '{', '.join(lost)}' in mid-run, which is "
+                "read. Look at the tap; run again when its SCHEMA is the same throughout."
             )
-        return MembershipRule(
-            mode="snapshot" if stream.is_snapshot else stream.audience_sync_mode,
-            context_key_field=stream.context_key_field,
-            membership_field=stream.membership_field,
-            has_flag=has_flag,
-        )
+        if problem := self._lack("key", properties):
+            self._refuse_or_warn(problem)
+        if problem := self._lack("segment", properties):
+            self._refuse_or_warn(problem)
+        if stream.is_snapshot and (problem := self._lack("size", properties)):
+            raise StreamError(problem)
+        self._look_for_flag(properties)
 
-    def _lack(self, columns: dict[str, Any], setting: str, what_it_does: str) -> str | None:
-        """Return what to do about a setting that names a property which is not there."""
-        name = getattr(self.stream, setting)
-        if name is None or name in columns:
-            return None
-        return (
-            f"stream '{self.stream_name}' has no property '{name}', so no record of it "
-            f"{what_it_does}. Set {setting} to one of its properties: "
-            f"{', '.join(columns) or 'it has none'}."
-        )
+    def _look_for_flag(self, properties: dict[str, Any]) -> None:
+        problem = self._lack("flag", properties)
+        if problem is None:
+            return
+        if self.stream.membership_field != DEFAULT_MEMBERSHIP_FIELD:
+            raise StreamError(problem)
+        booleans = [
+            name for name in booleans_of(properties) if name not in self.columns.names.values()
+        ]
+        if booleans and not self.needs_flag:
+            means = "leaving" if self.stream.audience_sync_mode == "remove" else "a member"
+            self.logger.warning(
+                "Stream '%s' has no property '%s', so every row counts as %s. If one of %s is the "
+                "flag, set membership_field to it.",
+                self.stream_name,
+                self.stream.membership_field,
+                means,
+                ", ".join(booleans),
+            )
+
+    def _lack(self, role: str, properties: dict[str, Any]) -> str | None:
+        problem = self.columns.lack(role, properties)
+        return problem and f"stream '{self.stream_name}' {problem}"
 
     def _refuse_or_warn(self, problem: str) -> None:
         if not self._skips_invalid:
@@ -163,10 +162,10 @@ class AudienceSink(BatchSink):
         self.logger.warning("%s Its records are skipped.", problem)
 
     @property
-    def keywords(self) -> frozenset[str]:
-        """The keywords by which records are validated; none if they are not validated."""
-        validator: Any = self._validator
-        return frozenset(validator.validator.VALIDATORS) if validator else frozenset()
+    def needs_flag(self) -> bool:
+        """Whether nothing says who leaves: neither a flag nor when a row was deleted."""
+        by_changes = self.stream.audience_sync_mode == "mirror" and not self.stream.is_snapshot
+        return by_changes and not self.columns.declared & {"flag", "deleted"}
 
     @property
     def voice(self) -> Voice | None:
@@ -179,22 +178,20 @@ class AudienceSink(BatchSink):
         line = self._lines.get((self.stream_name, str(self.stream.segment_key)))
         return line.feed.voice if line else None
 
-    def take(self, record: dict[str, Any], *, deleted: bool, version: object) -> None:
-        """Process a record that is known to be valid, as the target would.
+    def take(self, row: Row, version: object) -> None:
+        """Process a record, as the target would, from what is read of it.
 
         Args:
-            record: Those of its properties that say something here.
-            deleted: Whether the source has deleted the row.
+            row: A record that has its key properties.
             version: That of the RECORD message.
 
         Raises:
             TargetError: The record says no membership, or its segment cannot be synced.
         """
-        self._invalid = None
         self._target.tap_stream = self.stream_name
         self._target.streams.note_record(self.stream_name, version)
         self.tally_record_read()
-        self.process_record(record, {"deleted": deleted})
+        self._take(row)
         self.record_counter_metric.increment()
 
     def tally_said(self, said: int, not_acted_on: int) -> None:
@@ -213,127 +210,119 @@ class AudienceSink(BatchSink):
         return False
 
     @override
-    def get_validator(self) -> BaseJSONSchemaValidator | None:
-        return QuietValidator(self.schema) if self.validate_schema else None
+    def get_validator(self) -> None:
+        """Return none: what is read is judged here, and nothing else is judged."""
 
     @override
     def _get_context(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Keep what the SDK strips from the record after this hook."""
+        """Read the record before the SDK strips from it."""
         context = super()._get_context(record)
-        context["deleted"] = record.get(DELETED_AT) is not None
+        context["row"] = row_of(record, self.columns)
         return context
 
     @override
     def _validate_and_parse(self, record: dict[str, Any]) -> dict[str, Any]:
-        self._invalid = None
-        if self._says_empty(record):
-            return record
-        try:
-            # On a copy, because the SDK puts datetimes in the place of the strings it parses,
-            # and a context key shall stay as it is.
-            super()._validate_and_parse(dict(record))
-        except InvalidRecordError as error:
-            self._reject(error)
-        except (ValueError, TypeError):
-            # TypeError: a number in a column of dates, where the schema allows or does not matter.
-            self._reject(InvalidRecordError("a date or time in it cannot be read."))
-        else:
-            self._note_undeclared(record)
+        """Return the record as it is: no date of another column can stop a sync."""
         return record
-
-    def _note_undeclared(self, record: dict[str, Any]) -> None:
-        may_be_anything = self.schema.get("additionalProperties", False)
-        for name in record.keys() - self.schema["properties"].keys():
-            is_told = bool(may_be_anything or name in self._warned_missing_fields)
-            if self.undeclared.get(name) != is_told and len(self.undeclared) < MAX_UNDECLARED:
-                self.undeclared[name] = is_told
-                self._target.layout += 1
 
     @override
     def _singer_validate_message(self, record: dict[str, Any]) -> None:
+        """Demand the key properties, as the SDK does."""
+        self._problem = None
         try:
             super()._singer_validate_message(record)
         except MissingKeyPropertiesError:
-            if self._says_empty(record):
+            if self._says_empty(row_of(record, self.columns)):
                 return
             if not self._skips_invalid:
                 raise
-            self._reject(InvalidRecordError("it lacks one of the stream's key properties."))
-
-    def _says_empty(self, record: dict[str, Any]) -> bool:
-        """Whether a row names nobody and says that this is the whole audience."""
-        field = self.stream.audience_size_field
-        return (
-            self.stream.is_snapshot
-            and field is not None
-            and record.get(self.stream.context_key_field) is None
-            and whole_number(record.get(field)) == 0
-        )
+            self._problem = "it lacks one of the stream's key properties."
 
     @override
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        stream = self._target.streams[self._target.tap_stream, self.stream_name]
+        self._take(context["row"], self._problem)
+
+    def _take(self, row: Row, problem: str | None = None) -> None:
+        target = self._target
+        stream = target.streams[target.tap_stream, self.stream_name]
         stream.completeness.arrived += 1
         try:
-            line = self._line(stream, record)
+            line = self._line(stream, row)
         except InvalidRecordError as error:
-            self._reject(error)
+            self._reject(str(error))
             stream.completeness.unreadable += 1
-            self._target.segments.without_segment += 1
+            target.segments.without_segment += 1
             return
-        if self.stream.audience_size_field:
-            line.feed.rows.note(record.get(self.stream.audience_size_field))
-        if self._says_empty(record):
-            return
+        if self.stream.is_snapshot and self.columns.size is not None:
+            line.feed.rows.note(row.size)
+            if self._says_empty(row):
+                return
         line.tally.records += 1
         try:
-            if self._invalid:
-                raise self._invalid
-            membership = self.rule.read(record, deleted=context["deleted"])
+            membership = self.rule.read(row)
         except InvalidRecordError as error:
-            self._reject(error)
-            self._leave_out(line, record)
+            problem = problem or str(error)
+        if problem:
+            self._reject(problem)
+            self._leave_out(line, row)
             return
-        if membership.included is None:
+        key, included = membership
+        if key is not row.key and row.key.__class__ is str:
+            line.tally.trimmed += key != row.key
+        if included is None:
             line.tally.not_acted_on += 1
         else:
-            line.feed.voice.say(membership.context_key, IN if membership.included else OUT)
+            line.feed.voice.say(key, IN if included else OUT)
 
-    def _line(self, stream: Stream, record: dict[str, Any]) -> _Line:
+    def _says_empty(self, row: Row) -> bool:
+        """Whether a row names nobody and says that this is the whole audience."""
+        has_size = self.stream.is_snapshot and self.columns.size is not None
+        is_nobody = row.key is None or row.key is ABSENT
+        return has_size and is_nobody and whole_number(row.size) == 0
+
+    def _line(self, stream: Stream, row: Row) -> _Line:
         """Return what the stream says about the segment that a record names."""
-        segment_key = str(self.stream.segment_key)
-        if self.stream.segment_key_field:
-            segment_key = _segment_key(record, self.stream.segment_key_field)
+        segment_key = self.stream.segment_key or ""
+        if self.columns.segment is not None:
+            segment_key = _segment_key(row.segment, self.columns.segment)
         line = self._lines.get((stream.name, segment_key))
-        if line is None:
-            feed = self._target.streams.feed(stream, segment_key)
-            kind = self.stream.context_kind
-            segment = self._target.segments.open(segment_key, kind, self._target.planner)
-            line = self._lines[stream.name, segment_key] = _Line(stream, feed, segment.tally)
+        return self._new_line(stream, segment_key) if line is None else line
+
+    def _new_line(self, stream: Stream, segment_key: str) -> _Line:
+        if self.needs_flag and not self._target.streams.is_log_based(stream):
+            raise StreamError(
+                f"stream '{self.stream_name}' has no property '{self.columns.flag}', so nothing "
+                "says who left. Set membership_field to the property with the flag, or, if the "
+                "stream lists the whole audience, set mirror_source to 'snapshot'. A log-based "
+                f"stream needs '{DELETED_AT}' in its SCHEMA, or a STATE before its first record "
+                "that says LOG_BASED."
+            )
+        feed = self._target.streams.feed(stream, segment_key)
+        kind = self.stream.context_kind
+        segment = self._target.segments.open(segment_key, kind, self._target.planner)
+        line = self._lines[stream.name, segment_key] = _Line(stream, feed, segment.tally)
         return line
 
-    def _leave_out(self, line: _Line, record: dict[str, Any]) -> None:
+    def _leave_out(self, line: _Line, row: Row) -> None:
         """Count an invalid record; a snapshot neither adds nor removes its key."""
         line.tally.invalid += 1
         try:
-            field = self.stream.context_key_field
-            key = context_key(record.get(field), field)
+            key = context_key(row.key, self.columns.key)
         except InvalidRecordError:
             line.stream.completeness.unreadable += 1
             return
         if self.stream.is_snapshot:
             line.feed.voice.say(key, SPARED)
 
-    def _reject(self, error: InvalidRecordError) -> None:
-        """Fail the run, or remember that the record is to be skipped and warn once a stream."""
+    def _reject(self, problem: str) -> None:
+        """Fail the run, or warn once a stream that the record is skipped."""
         if not self._skips_invalid:
             raise InvalidRecordError(
-                f"a record of stream '{self.stream_name}' is invalid: {error} Correct the data, or "
-                "set invalid_record_action to 'skip' to leave such records out."
+                f"a record of stream '{self.stream_name}' is invalid: {problem} Correct the data, "
+                "or set invalid_record_action to 'skip' to leave such records out."
             ) from None
-        self._invalid = error
         if not self._invalid_warned:
-            self.logger.warning("Skipping invalid records; the first one: %s", error)
+            self.logger.warning("Skipping invalid records; the first one: %s", problem)
             self._invalid_warned = True
 
     @override
@@ -341,8 +330,8 @@ class AudienceSink(BatchSink):
         """Do nothing: the checkpoint that this drain belongs to has sent the words."""
 
 
-def _segment_key(record: dict[str, Any], field: str) -> str:
-    value = record.get(field)
-    if not isinstance(value, str) or not re.match(KEY_PATTERN, value):
-        raise InvalidRecordError(f"'{field}' holds no segment key.")
-    return value
+def _segment_key(value: object, name: str) -> str:
+    key = value.strip() if isinstance(value, str) else ""
+    if not re.match(KEY_PATTERN, key):
+        raise InvalidRecordError(f"'{name}' holds no segment key.")
+    return key

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import click
 from singer_sdk.exceptions import SingerSDKError
-from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
+from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.mapper import RemoveRecordTransform
 from singer_sdk.singerlib.json import serialize_json
 
@@ -26,8 +26,8 @@ from target_launchdarkly.audience.words import Words
 from target_launchdarkly.checkpoint import make_checkpoint
 from target_launchdarkly.errors import PlanRefusedError, TargetError
 from target_launchdarkly.intake import batches
-from target_launchdarkly.intake.ingest import Ingest
 from target_launchdarkly.intake.reader import MessageReader
+from target_launchdarkly.intake.records import Records
 from target_launchdarkly.report import progress
 from target_launchdarkly.report.check import findings
 from target_launchdarkly.report.tally import summarise
@@ -67,7 +67,6 @@ class TargetLaunchDarkly(AudienceTarget):
         PluginCapabilities.FLATTENING,
         PluginCapabilities.STRUCTURED_LOGGING,
         PluginCapabilities.BATCH,
-        TargetCapabilities.VALIDATE_RECORDS,
     ]
 
     #: Whether records go the short way where it means the same; tests compare the two.
@@ -77,6 +76,7 @@ class TargetLaunchDarkly(AudienceTarget):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
+        self.columns = {}
         # Sinks hold nothing that could be drained at the same time.
         self.max_parallelism = 1
 
@@ -128,17 +128,17 @@ class TargetLaunchDarkly(AudienceTarget):
     def setup_mapper(self) -> None:
         super().setup_mapper()
         if self.has_short_way:
-            self.message_reader.ingest = Ingest(self)
+            self.message_reader.records = Records(self)
 
     @override
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         super()._process_schema_message(message_dict)
         name = message_dict["stream"]
-        is_incremental = bool(message_dict.get("bookmark_properties"))
+        bookmarks = message_dict.get("bookmark_properties") or ()
         for stream_map in self.mapper.stream_maps.get(name, ()):
             # Of a stream that stream maps leave out, nothing reaches a sink.
             if not isinstance(stream_map, RemoveRecordTransform):
-                self.streams.open(name, stream_map.stream_alias, is_incremental=is_incremental)
+                self.streams.open(name, stream_map.stream_alias, bookmarks)
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
@@ -159,15 +159,16 @@ class TargetLaunchDarkly(AudienceTarget):
     @override
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         """Read the files record by record, so that all rules hold as for RECORD messages."""
-        for record in batches.records(message_dict, self.config.get("batch_config")):
-            self._process_record_message(
-                {
-                    "type": "RECORD",
-                    "stream": message_dict["stream"],
-                    "record": record,
-                    "version": message_dict.get("version"),
-                }
-            )
+        name, version = message_dict["stream"], message_dict.get("version")
+        records = self.message_reader.records
+        way = records.way_of(name) if records else None
+        for row in batches.rows(message_dict, self.config.get("batch_config"), way):
+            if way is None or isinstance(row, dict):
+                message = {"type": "RECORD", "stream": name, "record": row, "version": version}
+                self._process_record_message(message)
+            else:
+                way.take_row(row, version)
+                self._handle_max_record_age()
 
     # Checkpoints and STATE
 
@@ -181,11 +182,18 @@ class TargetLaunchDarkly(AudienceTarget):
             return
         if self._max_record_age_in_minutes > self._MAX_RECORD_AGE_IN_MINUTES:
             self._make_checkpoint()
+            self.words.compact()
             super()._handle_max_record_age()
 
     @override
     def process_endofpipe(self) -> None:
         """Make the last checkpoint; STATE comes after it."""
+        for stream_name in self.streams.never_came():
+            self.logger.warning(
+                "Stream '%s', which streams names, never came. Look whether it is selected and "
+                "named just so.",
+                stream_name,
+            )
         self._make_checkpoint()
         super().process_endofpipe()
         self._log_summary()
@@ -261,6 +269,7 @@ class TargetLaunchDarkly(AudienceTarget):
         if progress.is_wanted():
             progress.quiet()
         cls.print_version(print_fn=cls.logger.info)
+        cls.warn_of_variables()
         target = cls(
             config=config.config if config else {},
             parse_env_config=bool(config and config.parse_env),

@@ -10,6 +10,11 @@ if TYPE_CHECKING:
 #: A bookmark that holds one of these, not null, shows a table that was begun in an earlier run.
 #: https://github.com/transferwise/pipelinewise-tap-postgres (full_table.py)
 RESUMED_BY = ("xmin", "last_pk_fetched")
+#: A bookmark that holds one of these, not null, is of a stream that follows the database's log.
+#: https://github.com/transferwise/pipelinewise-tap-postgres (logical_replication.py), -tap-mysql
+LOG_POSITIONS = ("lsn", "log_pos", "gtid")
+#: SCHEMAs of such streams name one of these in `bookmark_properties`.
+LOG_PROPERTIES = frozenset({"_sdc_lsn", "lsn", "_sdc_log_pos", "log_pos", "_sdc_gtid", "gtid"})
 
 
 class Bookmarks:
@@ -18,6 +23,7 @@ class Bookmarks:
     def __init__(self) -> None:
         self._resumed: set[str] = set()
         self._incremental: dict[str, str] = {}
+        self._log_based: set[str] = set()
 
     def note(self, value: Any) -> None:
         """Take note of a STATE message's value, e.g. `{"bookmarks": {"users": {"xmin": 7}}}`."""
@@ -30,6 +36,9 @@ class Bookmarks:
         if any(bookmark.get(sign) is not None for sign in RESUMED_BY):
             self._resumed.add(name)
         method = bookmark.get("last_replication_method")
+        is_position = any(bookmark.get(position) is not None for position in LOG_POSITIONS)
+        if method == "LOG_BASED" or is_position:
+            self._log_based.add(name)
         if method is not None and method != "FULL_TABLE":
             self._incremental[name] = "a STATE says that it is not read as FULL_TABLE"
         if bookmark.get("replication_key_value") is not None:
@@ -38,6 +47,10 @@ class Bookmarks:
     def show_resumed(self, stream_name: str) -> bool:
         """Whether a stream's table was begun in an earlier run, by what came up to now."""
         return any(_is_of(name, stream_name) for name in self._resumed)
+
+    def show_log_based(self, stream_name: str) -> bool:
+        """Whether a stream follows the database's log, so that deletes come with the changes."""
+        return any(_is_of(name, stream_name) for name in self._log_based)
 
     def why_incremental(self, stream_name: str) -> str | None:
         """Return what shows that a stream sends only what is new, or None."""

@@ -46,6 +46,10 @@ class Sight:
     first: AbstractSet[str]
     #: The keys that this run has included.
     joined: AbstractSet[str] = frozenset()
+    #: The keys whose exclusion this run has lifted, and those that it has excluded: a later word
+    #: ends as it would have without the earlier one.
+    lifted: AbstractSet[str] = frozenset()
+    barred: AbstractSet[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,30 +84,37 @@ def plan_changes(
 
     Args:
         context_kind: Of all the keys.
-        words: The last word about each key, e.g. `[("user-17", IN)]`.
+        words: Of each key, e.g. `[("user-17", IN)]`; if it comes again, the later one counts.
         sight: What LaunchDarkly has.
         policy: How words become changes.
     """
-    leaving = []
     joins = _Joins(context_kind, sight, policy)
-    members_leaving = joined_leaving = 0
+    leaves: dict[str, Change] = {}
+    members_out: set[str] = set()
+    joined_out: set[str] = set()
     for context_key, word in words:
-        if word == IN:
-            joins.take(context_key)
-        elif word == OUT:
-            members_leaving += context_key in sight.first
-            joined_leaving += context_key in sight.joined
+        if word == OUT:
+            joins.leave(context_key)
+            if context_key in sight.first:
+                members_out.add(context_key)
+            elif context_key in sight.joined:
+                joined_out.add(context_key)
             if steps := _steps_out(context_key, sight, policy):
-                leaving.append(Change(context_kind, context_key, steps))
+                leaves[context_key] = Change(context_kind, context_key, steps)
+        else:
+            joins.take(context_key)
+            leaves.pop(context_key, None)
+            members_out.discard(context_key)
+            joined_out.discard(context_key)
     return Plan(
         context_kind,
-        tuple(leaving),
-        tuple(joins.changes),
-        joins.excluded_by_hand,
+        tuple(leaves.values()),
+        tuple(joins.changes.values()),
+        len(joins.excluded_by_hand),
         members=len(sight.first),
-        members_leaving=members_leaving,
+        members_leaving=len(members_out),
         joined=len(sight.joined),
-        joined_leaving=joined_leaving,
+        joined_leaving=len(joined_out),
     )
 
 
@@ -115,16 +126,17 @@ def plan_snapshot(
     Only keys that the first read showed as members ever leave: who came meanwhile was added by
     somebody who may know more than the snapshot.
     """
-    leavers, told_out = set(sight.first), set()
+    leavers = set(sight.first)
+    told_out: set[str] = set()
     joins = _Joins(context_kind, sight, policy)
     for context_key, word in words:
-        if word == OUT:
-            if context_key in sight.first:
-                told_out.add(context_key)
-            continue
-        leavers.discard(context_key)
         if word == IN:
             joins.take(context_key)
+        else:
+            joins.leave(context_key)
+        if context_key in sight.first:
+            (leavers.add if word == OUT else leavers.discard)(context_key)
+            (told_out.add if word == OUT else told_out.discard)(context_key)
     leaving = tuple(
         Change(context_kind, context_key, steps)
         for context_key in sorted(leavers)
@@ -133,8 +145,8 @@ def plan_snapshot(
     return Plan(
         context_kind,
         leaving,
-        tuple(joins.changes),
-        joins.excluded_by_hand,
+        tuple(joins.changes.values()),
+        len(joins.excluded_by_hand),
         unlisted=sum(change.context_key not in told_out for change in leaving),
         members=len(sight.first),
         members_leaving=len(leavers),
@@ -148,24 +160,30 @@ class _Joins:
         self._context_kind = context_kind
         self._sight = sight
         self._lifts = policy.excluded_key_action == "include"
-        self.changes: list[Change] = []
-        self.excluded_by_hand = 0
+        self.changes: dict[str, Change] = {}
+        self.excluded_by_hand: set[str] = set()
 
     def take(self, context_key: str) -> None:
         """Take a key that is to be included; included beats excluded."""
         if context_key in self._sight.included:
             return
         if context_key not in self._sight.excluded:
-            self.changes.append(Change(self._context_kind, context_key, ("include",)))
-        elif self._lifts:
-            self.changes.append(Change(self._context_kind, context_key, ("lift", "include")))
+            self.changes[context_key] = Change(self._context_kind, context_key, ("include",))
+        elif self._lifts or context_key in self._sight.barred:
+            self.changes[context_key] = Change(self._context_kind, context_key, ("lift", "include"))
         else:
-            self.excluded_by_hand += 1
+            self.excluded_by_hand.add(context_key)
+
+    def leave(self, context_key: str) -> None:
+        """Take a key back, by a later word."""
+        self.changes.pop(context_key, None)
+        self.excluded_by_hand.discard(context_key)
 
 
 def _steps_out(context_key: str, sight: Sight, policy: Policy) -> tuple[Step, ...]:
     """Return what takes a key out; nothing where it is out already."""
     steps: tuple[Step, ...] = ("uninclude",) if context_key in sight.included else ()
-    if policy.removal_action == "exclude" and context_key not in sight.excluded:
+    excludes = policy.removal_action == "exclude" or context_key in sight.lifted
+    if excludes and context_key not in sight.excluded:
         return (*steps, "exclude")
     return steps

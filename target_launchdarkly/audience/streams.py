@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from target_launchdarkly.audience.bookmarks import Bookmarks
+from target_launchdarkly.audience.bookmarks import LOG_PROPERTIES, Bookmarks
 from target_launchdarkly.audience.completeness import Completeness, Gap, Rows
 from target_launchdarkly.audience.words import Audience, Words
 from target_launchdarkly.errors import StreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from target_launchdarkly.audience.words import Voice
     from target_launchdarkly.settings import Settings, StreamSettings
@@ -51,6 +51,8 @@ class Stream:
     completeness: Completeness
     #: By segment key.
     feeds: dict[str, Feed] = field(default_factory=dict)
+    #: Whether its SCHEMA names a position in the database's log as its bookmark.
+    is_log_based: bool = False
 
     def __str__(self) -> str:
         alias = "" if self.alias == self.name else f" (as '{self.alias}')"
@@ -104,13 +106,13 @@ class Streams:
         """Whether this run has or may have a snapshot stream."""
         return self._settings.expects_snapshot
 
-    def open(self, name: str, alias: str, *, is_incremental: bool) -> Stream:
+    def open(self, name: str, alias: str, bookmark_properties: Sequence[str] = ()) -> Stream:
         """Take note of a stream's SCHEMA, and return the stream.
 
         Args:
             name: As the tap calls it.
             alias: As the stream maps call it.
-            is_incremental: Whether the SCHEMA names bookmark properties.
+            bookmark_properties: As the SCHEMA names them.
 
         Raises:
             StreamError: It cannot feed its segment, because of how another one does.
@@ -129,7 +131,8 @@ class Streams:
             self._streams[name, alias] = stream
             if settings.is_snapshot:
                 self._snapshots.setdefault(name, []).append(stream)
-        if is_incremental:
+        stream.is_log_based |= bool(LOG_PROPERTIES.intersection(bookmark_properties))
+        if bookmark_properties:
             stream.completeness.incremental_because = "its SCHEMA names bookmark_properties"
         return stream
 
@@ -148,6 +151,15 @@ class Streams:
             audience = Audience(segment_key, stream.settings.context_kind)
             feed = stream.feeds[segment_key] = Feed(audience, self._words.voice(audience))
         return feed
+
+    def is_log_based(self, stream: Stream) -> bool:
+        """Whether a stream follows the database's log, by its SCHEMA or by a STATE so far."""
+        return stream.is_log_based or self._bookmarks.show_log_based(stream.name)
+
+    def never_came(self) -> list[str]:
+        """Return the names in `streams` that no SCHEMA has named."""
+        came = {alias for _, alias in self._streams}
+        return [alias for alias in self._settings.streams if alias not in came]
 
     # Messages
 
@@ -211,9 +223,9 @@ class Streams:
 
     def _missing(self) -> Iterator[tuple[str, str]]:
         """Yield the snapshot streams that `streams` names and that never came."""
-        came = {alias for _, alias in self._streams}
-        for alias, settings in self._settings.streams.items():
-            if settings.is_snapshot and alias not in came:
+        for alias in self.never_came():
+            settings = self._settings.streams[alias]
+            if settings.is_snapshot:
                 told = f"stream '{alias}'"
                 yield (
                     settings.segment_key or "",
@@ -221,7 +233,7 @@ class Streams:
                 )
                 if settings.segment_key_field:
                     yield from self._overshadowed(settings, told, ())
-        if not came and self._settings.stream.is_snapshot:
+        if not self._streams and self._settings.stream.is_snapshot:
             segment_key = self._settings.stream.segment_key or ""
             yield segment_key, f"no stream came at all. {REMEDY_NO_STREAM}"
 

@@ -36,19 +36,20 @@ class Audience(NamedTuple):
 class Voice:
     """What one stream says about one audience. Made by `Words.voice`."""
 
-    __slots__ = ("_latest", "_words", "number")
+    __slots__ = ("_words", "latest", "number")
 
     def __init__(self, words: Words, number: int) -> None:
         self._words = words
         #: Which of the run's voices it is, from 0.
         self.number = number
-        self._latest: dict[str, int] = {}
+        #: By key, the last word and its place, but for what is on disk.
+        self.latest: dict[str, int] = {}
 
     def say(self, context_key: str, word: int) -> None:
         """Take a word about a key; it takes the place of what this voice said of it before."""
         words = self._words
         words.place = place = words.place + _STEP
-        self._latest[context_key] = place | word
+        self.latest[context_key] = place | word
         if not place % _LOOK_EVERY:
             words.make_room()
 
@@ -73,6 +74,7 @@ class Words:
         self._max_in_memory = max_in_memory
         self._voices: dict[Audience, list[Voice]] = defaultdict(list)
         self._database: sqlite3.Connection | None = None
+        self._on_disk = self._compacted = 0
         #: Segments are planned anew in threads of their own.
         self._lock = Lock()
 
@@ -82,41 +84,67 @@ class Words:
         self._voices[audience].append(voice)
         return voice
 
-    def of(self, audience: Audience, *, after: int = 0) -> Iterator[tuple[str, int]]:
-        """Yield every key of an audience once, with the last word of all voices about it.
+    def of(self, audience: Audience) -> Iterator[tuple[str, int]]:
+        """Yield the keys of an audience with the words about them, the same order each time.
 
-        In memory in the order in which the keys first came, on disk in the order of the keys.
+        A key may come again, and then the later word counts: to sort a million keys takes longer
+        than all else, and only who needs each key once has to.
+        """
+        voices = self._voices.get(audience, [])
+        if self._database is None or len(voices) != 1:
+            return self.once(audience)
+        rows = self._rows(f"SELECT context_key, place FROM {_said(voices[0])}")  # noqa: S608
+        return ((context_key, place & _WORD) for context_key, place in rows)
+
+    def once(self, audience: Audience, *, after: int = 0) -> Iterator[tuple[str, int]]:
+        """Yield every key of an audience once, with the last word of all voices about it.
 
         Args:
             audience: Whom the words are about.
             after: Only words after this place.
         """
         voices = self._voices.get(audience, [])
-        found = self._in_memory(voices) if self._database is None else self._on_disk(voices)
-        for context_key, place in found:
+        last = _last_words(voices) if self._database is None else self._last_rows(voices)
+        for context_key, place in last:
             if place > after | _WORD:
                 yield context_key, place & _WORD
 
     def count(self, voice: Voice) -> int:
         """Return how many different keys a voice spoke of."""
         if self._database is None:
-            return len(voice._latest)  # noqa: SLF001 the voices are this room's
-        rows = self._rows("SELECT count(*) FROM word WHERE voice = ?", (voice.number,))
-        return int(next(rows)[0])
+            return len(voice.latest)
+        query = f"SELECT count(*) FROM (SELECT 1 FROM {_said(voice)} GROUP BY context_key)"  # noqa: S608
+        return int(next(self._rows(query))[0])
 
     def settle(self) -> None:
-        """Prepare for reading: of what is on disk, keep the last word of each voice and key."""
-        if self._database is None:
+        """Prepare for reading: if anything is on disk, all is."""
+        if self._database is not None:
+            self._spill(self._database)
+
+    def compact(self) -> None:
+        """Keep of each voice and key the last word alone, if many words came since the last time.
+
+        So the disk holds at most about twice as many words as there are keys, however long a run.
+        """
+        database = self._database
+        if database is None or self._on_disk <= 2 * self._compacted:
             return
-        self._spill(self._database)
-        self._database.execute("BEGIN")
-        self._database.execute(_SETTLE)
-        self._database.execute("DELETE FROM said")
-        self._database.execute("COMMIT")
+        self._on_disk = 0
+        for voice in self._all:
+            said = _said(voice)
+            database.execute(
+                "CREATE TABLE fresh AS SELECT context_key, max(place) AS place "  # noqa: S608
+                f"FROM {said} GROUP BY context_key"
+            )
+            database.execute(f"DROP TABLE {said}")
+            database.execute(f"ALTER TABLE fresh RENAME TO {said}")
+            rows = database.execute(f"SELECT count(*) FROM {said}")  # noqa: S608
+            self._on_disk += rows.fetchone()[0]
+        self._compacted = self._on_disk
 
     def make_room(self) -> None:
         """Put the words on disk if there are too many for memory."""
-        if sum(len(voice._latest) for voice in self._all) <= self._max_in_memory:  # noqa: SLF001
+        if sum(len(voice.latest) for voice in self._all) <= self._max_in_memory:
             return
         if self._database is None:
             self._database = _database()
@@ -132,38 +160,24 @@ class Words:
     def _spill(self, database: sqlite3.Connection) -> None:
         database.execute("BEGIN")
         for voice in self._all:
-            latest = voice._latest  # noqa: SLF001
-            rows = ((voice.number, context_key, place) for context_key, place in latest.items())
-            database.executemany("INSERT INTO said VALUES (?, ?, ?)", rows)
-            latest.clear()
+            said = _said(voice)
+            database.execute(f"CREATE TABLE IF NOT EXISTS {said} (context_key TEXT, place INTEGER)")
+            database.executemany(f"INSERT INTO {said} VALUES (?, ?)", voice.latest.items())  # noqa: S608
+            self._on_disk += len(voice.latest)
+            voice.latest.clear()
         database.execute("COMMIT")
 
-    def _in_memory(self, voices: list[Voice]) -> Iterable[tuple[str, int]]:
-        if len(voices) == 1:
-            return voices[0]._latest.items()  # noqa: SLF001
-        last: dict[str, int] = {}
-        for voice in voices:
-            for context_key, place in voice._latest.items():  # noqa: SLF001
-                if place > last.get(context_key, 0):
-                    last[context_key] = place
-        return last.items()
+    def _last_rows(self, voices: list[Voice]) -> Iterator[tuple[str, int]]:
+        tables = " UNION ALL ".join(f"SELECT * FROM {_said(voice)}" for voice in voices)  # noqa: S608
+        if not tables:
+            return iter(())
+        query = f"SELECT context_key, max(place) FROM ({tables}) GROUP BY context_key"  # noqa: S608
+        return self._rows(query)
 
-    def _on_disk(self, voices: list[Voice]) -> Iterator[tuple[str, int]]:
-        numbers = [voice.number for voice in voices]
-        if len(numbers) == 1:
-            yield from self._rows("SELECT context_key, place FROM word WHERE voice = ?", numbers)
-            return
-        marks = ", ".join("?" * len(numbers))
-        yield from self._rows(
-            f"SELECT context_key, max(place) FROM word WHERE voice IN ({marks}) "  # noqa: S608
-            "GROUP BY context_key",
-            numbers,
-        )
-
-    def _rows(self, query: str, values: Iterable[int]) -> Iterator[tuple[str, int]]:
+    def _rows(self, query: str) -> Iterator[tuple[str, int]]:
         assert self._database is not None  # noqa: S101
         with self._lock:
-            cursor = self._database.execute(query, tuple(values))
+            cursor = self._database.execute(query)
             rows = cursor.fetchmany(_FETCHED_ROWS)
         while rows:
             yield from rows
@@ -171,21 +185,24 @@ class Words:
                 rows = cursor.fetchmany(_FETCHED_ROWS)
 
 
-#: Of each voice and key the last word. What is not settled yet is newer than what is.
-_SETTLE = """
-    INSERT INTO word SELECT voice, context_key, max(place) FROM said
-    WHERE true GROUP BY voice, context_key
-    ON CONFLICT (voice, context_key) DO UPDATE SET place = excluded.place
-"""
+def _last_words(voices: list[Voice]) -> Iterable[tuple[str, int]]:
+    if len(voices) == 1:
+        return voices[0].latest.items()
+    last: dict[str, int] = {}
+    for voice in voices:
+        for context_key, place in voice.latest.items():
+            if place > last.get(context_key, 0):
+                last[context_key] = place
+    return last.items()
+
+
+def _said(voice: Voice) -> str:
+    """Return the table of a voice's words."""
+    return f"said_{voice.number}"
 
 
 def _database() -> sqlite3.Connection:
     database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
     database.execute("PRAGMA journal_mode = OFF")
     database.execute("PRAGMA cache_size = -4096")
-    database.execute("CREATE TABLE said (voice INTEGER, context_key TEXT, place INTEGER)")
-    database.execute(
-        "CREATE TABLE word (voice INTEGER, context_key TEXT, place INTEGER, "
-        "PRIMARY KEY (voice, context_key)) WITHOUT ROWID"
-    )
     return database

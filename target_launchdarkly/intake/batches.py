@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import json
 from datetime import date, time
+from decimal import Decimal
 from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Any
 
 import fsspec  # type: ignore[import-untyped]
-from singer_sdk.singerlib.json import deserialize_json
 
 from target_launchdarkly.errors import InputError
+from target_launchdarkly.intake.membership import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from target_launchdarkly.intake.membership import Row
+    from target_launchdarkly.intake.records import Way
 
 FORMATS = ("jsonl", "parquet")
 COMPRESSIONS = (None, "none", "gzip")
 
 
-def records(
-    message: Mapping[str, Any], batch_config: Mapping[str, Any] | None
-) -> Iterator[dict[str, Any]]:
-    """Yield the records of a BATCH message's files, in order.
+def rows(
+    message: Mapping[str, Any], batch_config: Mapping[str, Any] | None, way: Way | None
+) -> Iterator[Row | dict[str, Any]]:
+    """Yield what is read of the records of a BATCH message's files, in order.
 
     Args:
         message: The BATCH message; its manifest holds paths or fsspec URLs.
         batch_config: The setting of that name; its storage takes the place of the URLs' folder.
+        way: How the stream's records are read. None for whole records; also a record that it
+            cannot read is yielded whole.
 
     Raises:
         InputError: A file cannot be read. The message names the file and the remedy.
@@ -35,21 +41,17 @@ def records(
     _check(encoding)
     storage = (batch_config or {}).get("storage") or {}
     for url in message["manifest"]:
-        yield from _readable(url, encoding, storage)
-
-
-def _readable(
-    url: str, encoding: Mapping[str, Any], storage: Mapping[str, Any]
-) -> Iterator[dict[str, Any]]:
-    try:
-        yield from _file_records(_located(url, storage), encoding, storage.get("params") or {})
-    except (OSError, EOFError, ImportError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise InputError(
-            f"the BATCH file '{url}' cannot be read ({reason}). It must be whole, and reachable "
-            "from this machine until the run ends; batch_config.storage names another place, and "
-            "places such as s3:// need their fsspec package installed."
-        ) from error
+        try:
+            with _opened(_located(url, storage), encoding, storage.get("params") or {}) as file:
+                read = _parquet_rows if encoding["format"] == "parquet" else _jsonl_rows
+                yield from read(file, url, way)
+        except (OSError, EOFError, ImportError, ValueError) as error:  # noqa: PERF203 one a file
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise InputError(
+                f"the BATCH file '{url}' cannot be read ({reason}). It must be whole, and "
+                "reachable from this machine until the run ends; batch_config.storage names "
+                "another place, and places such as s3:// need their fsspec package installed."
+            ) from error
 
 
 def _check(encoding: Mapping[str, Any]) -> None:
@@ -71,39 +73,52 @@ def _located(url: str, storage: Mapping[str, Any]) -> str:
     return f"{root.rstrip('/')}/{url.rsplit('/', 1)[-1]}" if root else url
 
 
-def _file_records(
-    url: str, encoding: Mapping[str, Any], params: Mapping[str, Any]
-) -> Iterator[dict[str, Any]]:
-    compression = "gzip" if encoding.get("compression") == "gzip" else None
-    if encoding["format"] == "parquet":
-        with fsspec.open(url, "rb", **params) as file:
-            yield from _parquet_records(file)
-        return
-    with fsspec.open(url, "rb", compression=compression, **params) as file:
-        yield from _jsonl_records(file, url)
+def _opened(url: str, encoding: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
+    is_gzip = encoding["format"] == "jsonl" and encoding.get("compression") == "gzip"
+    return fsspec.open(url, "rb", compression="gzip" if is_gzip else None, **params)
 
 
-def _jsonl_records(file: IO[bytes], url: str) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
-        try:
-            record = deserialize_json(line)
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-            record = None
-        if not isinstance(record, dict):
-            raise InputError(f"line {number} of BATCH file '{url}' is no JSON object.")
-        yield record
+def _jsonl_rows(file: IO[bytes], url: str, way: Way | None) -> Iterator[Row | dict[str, Any]]:
+    for number_of_line, line in enumerate(file, start=1):
+        if way:
+            try:
+                row = way.decode(line)
+            except (ValueError, RecursionError):
+                pass
+            else:
+                yield row
+                continue
+        if line.strip():
+            yield _record(line, number_of_line, url)
 
 
-def _parquet_records(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+def _record(line: bytes, number_of_line: int, url: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line, parse_float=number)
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        raise InputError(f"line {number_of_line} of BATCH file '{url}' is no JSON object.")
+    return record
+
+
+def _parquet_rows(
+    file: IO[bytes],
+    url: str,  # noqa: ARG001 as of lines
+    way: Way | None,
+) -> Iterator[Row | dict[str, Any]]:
     from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]  # noqa: PLC0415 an extra, and slow to import
 
-    for batch in ParquetFile(file).iter_batches():
-        for record in batch.to_pylist():
-            yield {name: _as_json(value) for name, value in record.items()}
+    parquet = ParquetFile(file)
+    columns = [name for name in parquet.schema_arrow.names if name in way.names] if way else None
+    for batch in parquet.iter_batches(columns=columns):
+        for values in batch.to_pylist():
+            record = {name: _as_json(value) for name, value in values.items()}
+            yield way.row_of(record) if way else record
 
 
 def _as_json(value: Any) -> Any:
-    """Return dates and times as JSON has them, for the stream's schema to judge."""
+    """Return a value as a tap writes it in JSON: a decimal without a fraction is exact."""
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+        return int(value)
     return value.isoformat() if isinstance(value, date | time) else value

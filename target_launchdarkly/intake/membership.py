@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from target_launchdarkly.errors import InvalidRecordError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from target_launchdarkly.intake.columns import Columns
+
 #: `snapshot` is mirroring by a list of the whole audience: its flags say who is listed.
 SyncMode = Literal["add", "remove", "mirror", "snapshot"]
 
 #: What a flag means in each mode: include (True), un-include (False) or nothing (None).
-#: The flag None stands for a stream that has no flag.
+#: The flag None stands for a record without one.
 DECISIONS: Mapping[SyncMode, Mapping[bool | None, bool | None]] = {
     "add": {True: True, False: None, None: True},
     "remove": {True: None, False: False, None: False},
@@ -36,8 +38,35 @@ FLAGS: Mapping[str, bool] = {
     "0": False,
 }
 
+#: Stands for a property that a record does not have.
+ABSENT: Any = object()
+
 #: A longer number is no key that anybody assigned; writing it out could fill the memory.
 MAX_KEY_DIGITS = 400
+#: Whole numbers below are exact in a double, as JSON numbers with a fraction or exponent often are.
+EXACT_BELOW = 2**53
+#: No double is written with more digits: who wrote more had the exact number.
+DOUBLE_DIGITS = 17
+
+
+class Exponential(Decimal):
+    """A number that was written with an exponent, e.g. `1.498392753700442e+18`."""
+
+
+def number(text: str) -> Decimal:
+    """Return a JSON number that is not written as an integer, so that its digits can be judged."""
+    return Exponential(text) if "e" in text or "E" in text else Decimal(text)
+
+
+class Row(Protocol):
+    """What is read of a record; ABSENT for a property that it does not have."""
+
+    key: Any
+    flag: Any
+    #: When the source deleted the row.
+    deleted: Any
+    segment: Any
+    size: Any
 
 
 class Membership(NamedTuple):
@@ -54,76 +83,92 @@ class MembershipRule:
     """How one stream's records are read."""
 
     mode: SyncMode
-    context_key_field: str
-    membership_field: str
-    #: Whether the stream's SCHEMA declares the membership field.
-    has_flag: bool
+    columns: Columns
 
-    def read(self, record: Mapping[str, Any], *, deleted: bool = False) -> Membership:
+    def read(self, row: Row) -> Membership:
         """Read one record.
 
-        Args:
-            record: The record's properties, e.g. `{"context_key": "user-17", "is_member": True}`.
-            deleted: Whether the source has deleted the row; its flag is then not looked at.
-
         Raises:
-            InvalidRecordError: The key or the flag cannot be used. The message names the field,
+            InvalidRecordError: The key or the flag cannot be used. The message names the property,
                 never the value.
         """
-        key = context_key(record.get(self.context_key_field), self.context_key_field)
-        flag = False if deleted else self._flag(record)
+        key = context_key(row.key, self.columns.key)
+        flag = False if is_deleted(row.deleted) else self._flag(row.flag)
         return Membership(key, DECISIONS[self.mode][flag])
 
-    def _flag(self, record: Mapping[str, Any]) -> bool | None:
-        if not self.has_flag and self.membership_field not in record:
+    def _flag(self, value: object) -> bool | None:
+        if value is ABSENT and "flag" not in self.columns.declared:
             return None
-        return membership_flag(record.get(self.membership_field), self.membership_field)
+        return membership_flag(value, self.columns.flag)
 
 
-def context_key(value: object, field: str) -> str:
+def is_deleted(deleted_at: object) -> bool:
+    """Whether the source has deleted a row; its flag is then not looked at."""
+    if isinstance(deleted_at, str):
+        return bool(deleted_at.strip())
+    return deleted_at is not None and deleted_at is not ABSENT
+
+
+def context_key(value: object, name: str) -> str:
     """Return the context key that a record property holds.
 
     Args:
-        value: A non-empty string, or a number without a fraction: `42` and `42.0` give `"42"`.
-        field: The property's name, for the error.
+        value: A text, whose blanks around the key do not count (CHAR columns pad), or a number
+            that is surely whole and exact: `42`, `42.0` and `42.000000000` give `"42"`.
+        name: The property's name, for the error.
 
     Raises:
         InvalidRecordError: The value is anything else.
     """
     if isinstance(value, str):
-        return _string_key(value, field)
+        return _string_key(value, name)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise InvalidRecordError(f"'{field}' holds {_kind_of(value)}, not a context key.")
-    return _number_key(value, field)
+        raise InvalidRecordError(f"'{name}' holds {_kind_of(value)}, not a context key.")
+    return _number_key(value, name)
 
 
-def _string_key(value: str, field: str) -> str:
-    if not value or value.isspace():
-        raise InvalidRecordError(f"'{field}' is blank, so it names no context.")
-    if not value.isascii():
+def _string_key(value: str, name: str) -> str:
+    key = value.strip()
+    if not key:
+        raise InvalidRecordError(f"'{name}' is blank, so it names no context.")
+    if not key.isascii():
         try:
-            value.encode()
+            key.encode()
         except UnicodeEncodeError:
             # LaunchDarkly would store another key in its place, and no run would ever converge.
-            raise InvalidRecordError(f"'{field}' holds text that is not valid Unicode.") from None
-    return value
+            raise InvalidRecordError(f"'{name}' holds text that is not valid Unicode.") from None
+    return key
 
 
-def _number_key(value: float | Decimal, field: str) -> str:
-    number = Decimal(value)
-    if not number.is_finite() or number.adjusted() >= MAX_KEY_DIGITS:
-        raise InvalidRecordError(f"'{field}' holds a number that is no context key.")
-    if number != number.to_integral_value():
-        raise InvalidRecordError(f"'{field}' holds a number with a fraction, not a context key.")
-    return str(int(number))
+def _number_key(value: float | Decimal, name: str) -> str:
+    exact = Decimal(value)
+    if not exact.is_finite() or exact.adjusted() >= MAX_KEY_DIGITS:
+        raise InvalidRecordError(f"'{name}' holds a number that is no context key.")
+    if exact != exact.to_integral_value():
+        raise InvalidRecordError(f"'{name}' holds a number with a fraction, not a context key.")
+    if not (abs(exact) < EXACT_BELOW or _is_exact(value)):
+        raise InvalidRecordError(
+            f"'{name}' holds a number that has lost digits on its way (a double beyond 2^53), so "
+            "it may be somebody else's key. Let the model cast it to text."
+        )
+    return str(int(exact))
 
 
-def membership_flag(value: object, field: str) -> bool:
+def _is_exact(value: float | Decimal) -> bool:
+    """Whether all digits of a large whole number are right: it did not go through a double."""
+    if isinstance(value, int):
+        return True
+    if isinstance(value, Exponential) or not isinstance(value, Decimal):
+        return False
+    return len(value.as_tuple().digits) > DOUBLE_DIGITS
+
+
+def membership_flag(value: object, name: str) -> bool:
     """Return the membership that a flag states.
 
     Args:
         value: A boolean, 1 or 0, or one of `FLAGS` in any case.
-        field: The property's name, for the error.
+        name: The property's name, for the error.
 
     Raises:
         InvalidRecordError: The value is null or says neither yes nor no.
@@ -132,19 +177,19 @@ def membership_flag(value: object, field: str) -> bool:
         return value
     flag: bool | None = None
     if isinstance(value, str):
-        flag = FLAGS.get(value.lower())
+        flag = FLAGS.get(value.strip().lower())
     elif isinstance(value, int | float | Decimal) and Decimal(value).is_finite():
         flag = bool(value) if value in {0, 1} else None
     if flag is None:
         raise InvalidRecordError(
-            f"'{field}' holds {_kind_of(value)} that is no membership flag: "
-            "use true or false, 1 or 0, yes or no."
+            f"'{name}' holds {_kind_of(value)} that is no membership flag: use true or false, 1 or "
+            f"0, yes or no; in the model, `coalesce({name}, false)` says what no value means."
         )
     return flag
 
 
 def _kind_of(value: object) -> str:
-    if value is None:
+    if value is None or value is ABSENT:
         return "nothing (null or missing)"
     names = {bool: "a boolean", str: "text", dict: "an object", list: "an array"}
     return names.get(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
-from singer_sdk.singerlib.json import deserialize_json
 
 from target_launchdarkly.errors import InputError
+from target_launchdarkly.intake.membership import number
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Iterable, Iterator
 
-    from target_launchdarkly.intake.ingest import Ingest
+    from target_launchdarkly.intake.records import Records
 
 #: The properties that each message needs, with the types that the SDK relies on.
 REQUIRED_PROPERTIES: dict[str, dict[str, type]] = {
@@ -37,13 +38,13 @@ class MessageReader(GenericSingerReader[bytes]):
     def __init__(self) -> None:
         super().__init__()
         #: Takes records on a short way; None for the SDK's way alone.
-        self.ingest: Ingest | None = None
+        self.records: Records | None = None
         self._line_number = 0
 
     @property
     def line_number(self) -> int:
         """The line in work, counted from 1."""
-        return self.ingest.line_number if self.ingest else self._line_number
+        return self.records.line_number if self.records else self._line_number
 
     @property
     def default_input(self) -> IO[bytes]:
@@ -58,16 +59,16 @@ class MessageReader(GenericSingerReader[bytes]):
         source: Any = file_input or self.default_input
         source = getattr(source, "buffer", source)
         if not hasattr(source, "read1"):
-            self.ingest = None
-        lines = self.ingest.rest(source) if self.ingest else self._numbered(source)
+            self.records = None
+        lines = self.records.rest(source) if self.records else self._numbered(source)
         lines_of_text = (line for line in lines if line.strip())
         try:
             counts = super().process_lines(cast("IO[bytes]", lines_of_text), callbacks)
         except InputError as error:
             error.args = (f"Line {self.line_number}: {error}",)
             raise
-        if self.ingest and self.ingest.records:
-            counts["RECORD"] += self.ingest.records
+        if self.records and self.records.taken:
+            counts["RECORD"] += self.records.taken
         return counts
 
     def _numbered(self, lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -83,7 +84,7 @@ class MessageReader(GenericSingerReader[bytes]):
             InputError: The line is no Singer message. The message never quotes it.
         """
         try:
-            message: Any = deserialize_json(line)
+            message: Any = json.loads(line, parse_float=number)
         except (ValueError, RecursionError):
             raise InputError(
                 "not valid JSON. The tap may have died while it wrote, or prints something else "

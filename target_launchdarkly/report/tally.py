@@ -26,6 +26,8 @@ class Tally:
     #: Whether its plan was refused, so that nothing of it was sent.
     was_refused: bool = False
     records: int = 0
+    #: Records whose key had blanks around it.
+    trimmed: int = 0
     #: Context keys that a patch included.
     added: int = 0
     #: Context keys that a patch took out of the included targets.
@@ -127,6 +129,8 @@ def _counts(tally: Tally) -> str:
         counts.append(f"{tally.excluded:,} {would}excluded")
     counts.append(f"{tally.already_in_place:,} already in place")
     counts.append(f"{tally.skipped:,} skipped{_reasons(tally)}")
+    if tally.trimmed:
+        counts.append(f"{tally.trimmed:,} with blanks around the key")
     return f"{tally.records:,} {noun}: {', '.join(counts)}"
 
 

@@ -95,7 +95,7 @@ class BigSegment:
     def plan(self, planner: Planner) -> BigPlan:
         """Return what follows from the words that are not sent yet."""
         count = Counter(
-            word for _, word in planner.words.of(self._audience, after=self._sent_up_to)
+            word for _, word in planner.words.once(self._audience, after=self._sent_up_to)
         )
         return BigPlan(
             planner.is_snapshot(self.key),
@@ -187,7 +187,7 @@ class BigSegment:
             yield Change(self._audience.context_kind, key, steps)
 
     def _keys(self, plan: BigPlan, words: Words, wanted: int) -> Iterator[str]:
-        for key, word in words.of(self._audience, after=plan.after):
+        for key, word in words.once(self._audience, after=plan.after):
             if word == wanted:
                 yield key
 

@@ -45,6 +45,24 @@ class _Lists:
     excluded: set[str]
     first: frozenset[str]
     joined: set[str] = field(default_factory=set)
+    lifted: set[str] = field(default_factory=set)
+    barred: set[str] = field(default_factory=set)
+
+    @property
+    def sight(self) -> Sight:
+        return Sight(
+            self.included, self.excluded, self.first, self.joined, self.lifted, self.barred
+        )
+
+    def note_made(self, change: Change) -> None:
+        """Take note of a change that this run has made."""
+        key = change.context_key
+        if "include" in change.steps and key not in self.first:
+            self.joined.add(key)
+        if "lift" in change.steps:
+            (self.barred.discard if key in self.barred else self.lifted.add)(key)
+        if "exclude" in change.steps:
+            (self.lifted.discard if key in self.lifted else self.barred.add)(key)
 
 
 class StandardSegment:
@@ -83,10 +101,7 @@ class StandardSegment:
     def plan(self, planner: Planner) -> list[Plan]:
         """Return a plan for each context kind, from the segment as LaunchDarkly last showed it."""
         return [
-            planner.plan(
-                Audience(self.key, kind),
-                Sight(lists.included, lists.excluded, lists.first, lists.joined),
-            )
+            planner.plan(Audience(self.key, kind), lists.sight)
             for kind, lists in self._lists.items()
         ]
 
@@ -228,9 +243,7 @@ class StandardSegment:
     def _count(self, changes: Collection[Change]) -> None:
         added, removed = self._tally.count(changes)
         for change in changes:
-            lists = self._lists[change.context_kind]
-            if "include" in change.steps and change.context_key not in lists.first:
-                lists.joined.add(change.context_key)
+            self._lists[change.context_kind].note_made(change)
         told = (
             "would add %d, would remove %d" if self._requests.is_dry_run else "added %d, removed %d"
         )
