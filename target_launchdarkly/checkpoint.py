@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from target_launchdarkly.errors import PlanRefusedError, TargetError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from target_launchdarkly.audience.planner import Planner
     from target_launchdarkly.audience.streams import Streams
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Of more refused segments than these, only the number is told.
+#: Of more refused segments, or of more reasons, than these, only the number is told.
 MAX_TOLD = 10
 
 
@@ -32,7 +32,7 @@ def make_checkpoint(streams: Streams, segments: Segments, planner: Planner) -> N
     """
     planner.words.settle()
     refusals = streams.gaps()
-    drafts = {segment.key: segment.opened.draft(planner) for segment in segments}
+    drafts = {segment.key: segment.draft(planner) for segment in segments}
     for segment_key, draft in drafts.items():
         # What an incomplete stream would take away says nothing.
         if draft.problems and segment_key not in refusals:
@@ -45,25 +45,40 @@ def make_checkpoint(streams: Streams, segments: Segments, planner: Planner) -> N
         fit.append(segment)
         if planner.is_snapshot(segment.key):
             logger.info("Segment '%s': the snapshot is proven whole.", segment.key)
+    told = _told(refusals, {segment.key for segment in segments if segment.tally.changed})
     try:
         segments.each(lambda segment: drafts[segment.key].carry_out(), fit)
     except TargetError as error:
         if refusals:
-            error.args = (f"{error} {_told(refusals)}",)
+            error.args = (f"{error} {told}",)
         raise
     if refusals:
-        raise PlanRefusedError(_told(refusals), [key for key in refusals if key])
+        raise PlanRefusedError(told, [key for key in refusals if key])
 
 
-def _told(refusals: Mapping[str, Sequence[str]]) -> str:
-    """Return why segments were refused, e.g. `Segment 'vips' was left as it is: …`."""
-    lines = []
-    for segment_key in sorted(refusals)[:MAX_TOLD]:
+def _told(refusals: Mapping[str, Sequence[str]], changed: Container[str]) -> str:
+    """Return why segments were refused, e.g. `Segment 'vips' was left as it is: …`.
+
+    Args:
+        refusals: The problems by segment key; "" stands for the run.
+        changed: The segments that earlier checkpoints have changed.
+    """
+    alike: dict[tuple[str, str], list[str]] = {}
+    for segment_key in sorted(refusals):
         problems = " ".join(dict.fromkeys(refusals[segment_key]))
-        if segment_key:
-            lines.append(f"Segment '{segment_key}' was left as it is: {problems}")
-        else:
-            lines.append(f"{problems[:1].upper()}{problems[1:]}")
-    if len(refusals) > MAX_TOLD:
-        lines.append(f"{len(refusals) - MAX_TOLD:,} more segments were left as they are.")
+        end = "got nothing more" if segment_key in changed else "was left as it is"
+        alike.setdefault((end if segment_key else "", problems), []).append(segment_key)
+    lines = [_told_of(keys, *told) for told, keys in list(alike.items())[:MAX_TOLD]]
+    if len(alike) > MAX_TOLD:
+        lines.append(f"{len(alike) - MAX_TOLD:,} more reasons for other segments.")
     return " ".join(lines)
+
+
+def _told_of(segment_keys: Sequence[str], end: str, problems: str) -> str:
+    if not end:
+        return f"{problems[:1].upper()}{problems[1:]}"
+    named = "', '".join(segment_keys[:MAX_TOLD])
+    if len(segment_keys) > MAX_TOLD:
+        return f"Each of '{named}' and {len(segment_keys) - MAX_TOLD:,} more {end}: {problems}"
+    each = "Segment" if len(segment_keys) == 1 else "Each of"
+    return f"{each} '{named}' {end}: {problems}"

@@ -223,3 +223,36 @@ CONFIG_JSONSCHEMA: dict[str, Any] = {
 
 #: Settings of the SDK that many projects carry along and that change nothing here.
 WITHOUT_EFFECT = frozenset({"add_record_metadata", "load_method", "validate_records"})
+
+
+def explain(path: Iterable[Any], rule: str, expected: Any) -> str:
+    """Return the problem that a JSON Schema rule found, never quoting the value.
+
+    Args:
+        path: Where, e.g. `["batch_size_rows"]`.
+        rule: The keyword that failed, e.g. `maximum`.
+        expected: The keyword's value, e.g. `1500`.
+    """
+    name = ".".join(map(str, path))
+    if rule == "pattern":
+        told = CONTEXT_KIND_RULE if expected == CONTEXT_KIND_PATTERN else KEY_RULE
+        return f"{name}: may hold {told} only."
+    wordings = {
+        "type": "must be {}",
+        "enum": "must be one of {}",
+        "minLength": "must not be empty",
+        "minimum": "must be at least {}",
+        "exclusiveMinimum": "must be more than {}",
+        "maximum": "must be at most {}",
+    }
+    shown = ", ".join(map(str, expected)) if isinstance(expected, list) else expected
+    return f"{name}: {wordings.get(rule, f'breaks the rule {rule}').format(shown)}."
+
+
+def missing(name: str, env_prefix: str) -> str:
+    """Return the problem of a required setting that is not there."""
+    purpose = PROPERTIES[name]["description"].split(". ")[0].rstrip(".")
+    return (
+        f"{name}: is required ({purpose}). Set it in the config, or set {env_prefix}{name.upper()} "
+        "and give --config ENV."
+    )

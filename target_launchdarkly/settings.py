@@ -6,23 +6,22 @@ import re
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from target_launchdarkly.errors import SettingsError
 from target_launchdarkly.names import closest, is_near
 from target_launchdarkly.properties import (
     CONFIG_JSONSCHEMA,
-    CONTEXT_KIND_PATTERN,
-    CONTEXT_KIND_RULE,
     DEFAULT_MEMBERSHIP_FIELD,
     INSTANCES,
     KEY_PATTERN,
-    KEY_RULE,
     PROPERTIES,
     REQUIRED,
     STREAM_NAMES,
     WITHOUT_EFFECT,
+    explain,
+    missing,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +48,13 @@ __all__ = [
 
 #: Settings that may be a fraction, which the SDK reads from a config file as a Decimal.
 FRACTIONS = ("max_removal_percent", "request_timeout", "max_retry_seconds")
+
+
+class NamedStream(Protocol):
+    """A stream as the tap and as the stream maps call it."""
+
+    name: str
+    alias: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,12 @@ class Settings:
     batch_size_rows: int
     request_timeout: float
     max_retry_seconds: float
+    #: The streams that stream maps name, by the tap's name and the alias.
+    mapped_streams: tuple[tuple[str, str], ...] = ()
+
+    def names(self, stream: NamedStream) -> bool:
+        """Whether a stream is named by the settings, so that it would be missed."""
+        return stream.alias in self.streams or (stream.name, stream.alias) in self.mapped_streams
 
     def for_stream(self, stream_name: str) -> StreamSettings:
         """Return the settings of one stream."""
@@ -137,7 +149,7 @@ def read(config: Mapping[str, Any]) -> Settings:
     plain: dict[str, Any] = {
         name: found.get(name)
         for name in Settings.__dataclass_fields__
-        if name not in {"api_url", "stream", "streams", "excluded_key_action"}
+        if name not in {"api_url", "stream", "streams", "excluded_key_action", "mapped_streams"}
     }
     stream = _for_all(config)
     return Settings(
@@ -145,8 +157,19 @@ def read(config: Mapping[str, Any]) -> Settings:
         stream=stream,
         streams={name: stream.with_own(own) for name, own in _own(config).items()},
         excluded_key_action=_excluded_key_action(config),
+        mapped_streams=tuple(_mapped(config.get("stream_maps") or {})),
         **plain,
     )
+
+
+def _mapped(stream_maps: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the streams that stream maps name and do not leave out: the tap's name and the alias.
+
+    https://sdk.meltano.com/en/latest/stream_maps.html
+    """
+    for name, changes in stream_maps.items():
+        if isinstance(changes, dict) and not name.startswith("__") and not set(name) & set("*?["):
+            yield str(changes.get("__source__") or name), str(changes.get("__alias__") or name)
 
 
 def _for_all(config: Mapping[str, Any]) -> StreamSettings:
@@ -303,36 +326,3 @@ def without_wrong(config: Mapping[str, Any], wrong: Iterable[str]) -> dict[str, 
         elif name in {*REQUIRED, "segment_key"}:
             usable[name] = "unknown"
     return usable
-
-
-def explain(path: Iterable[Any], rule: str, expected: Any) -> str:
-    """Return the problem that a JSON Schema rule found, never quoting the value.
-
-    Args:
-        path: Where, e.g. `["batch_size_rows"]`.
-        rule: The keyword that failed, e.g. `maximum`.
-        expected: The keyword's value, e.g. `1500`.
-    """
-    name = ".".join(map(str, path))
-    if rule == "pattern":
-        told = CONTEXT_KIND_RULE if expected == CONTEXT_KIND_PATTERN else KEY_RULE
-        return f"{name}: may hold {told} only."
-    wordings = {
-        "type": "must be {}",
-        "enum": "must be one of {}",
-        "minLength": "must not be empty",
-        "minimum": "must be at least {}",
-        "exclusiveMinimum": "must be more than {}",
-        "maximum": "must be at most {}",
-    }
-    shown = ", ".join(map(str, expected)) if isinstance(expected, list) else expected
-    return f"{name}: {wordings.get(rule, f'breaks the rule {rule}').format(shown)}."
-
-
-def missing(name: str, env_prefix: str) -> str:
-    """Return the problem of a required setting that is not there."""
-    purpose = PROPERTIES[name]["description"].split(". ")[0].rstrip(".")
-    return (
-        f"{name}: is required ({purpose}). Set it in the config, or set {env_prefix}{name.upper()} "
-        "and give --config ENV."
-    )

@@ -254,8 +254,9 @@ class AudienceSink(BatchSink):
             target.segments.without_segment += 1
             return
         if self.stream.is_snapshot and self.columns.size is not None:
-            line.feed.rows.note(row.size)
-            if self._says_empty(row):
+            names_nobody = self._says_empty(row)
+            line.feed.rows.note(row.size, names_nobody=names_nobody)
+            if names_nobody:
                 return
         line.tally.records += 1
         try:
@@ -328,6 +329,14 @@ class AudienceSink(BatchSink):
     @override
     def process_batch(self, context: dict[str, Any]) -> None:
         """Do nothing: the checkpoint that this drain belongs to has sent the words."""
+
+
+class NobodysSink(BatchSink):
+    """Stands for a stream that stream maps leave out: its SCHEMA comes, its records do not."""
+
+    @override
+    def process_batch(self, context: dict[str, Any]) -> None:
+        """Do nothing: there are no records."""
 
 
 def _segment_key(value: object, name: str) -> str:

@@ -20,8 +20,9 @@ HOME = Path(target_launchdarkly.__file__).parent
 #: Room to the rooms that it may import, from the bottom up. A new room gets a line here.
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
+    "names": set(),
     "properties": set(),
-    "settings": {"errors", "properties"},
+    "settings": {"errors", "names", "properties"},
     # LaunchDarkly over HTTP.
     "api/clock": set(),
     "api/calls": {"errors"},
@@ -43,36 +44,39 @@ ROOMS: dict[str, set[str]] = {
     "segments/patches": set(),
     "segments/drafts": {"segments/patches"},
     "segments/standard": {
-        *("errors", "audience/guard", "audience/plan", "audience/words"),
+        *("errors", "audience/plan", "audience/words"),
         *("segments/drafts", "segments/patches"),
     },
     "segments/big": {
         *("errors", "audience/guard", "audience/plan", "audience/words"),
         *("segments/drafts", "segments/patches"),
     },
-    "segments/segments": {"errors", "report/tally", "segments/big", "segments/standard"},
+    "segments/segments": {
+        *("errors", "report/tally", "segments/big", "segments/drafts", "segments/standard"),
+    },
     # Lines become records, records words.
-    "intake/batches": {"errors"},
-    "intake/reader": {"errors"},
+    "intake/columns": {"errors", "names"},
     "intake/membership": {"errors"},
-    "intake/validator": {"errors"},
-    "intake/rowtypes": {"sinks"},
-    "intake/ingest": {"audience/words", "intake/membership", "intake/rowtypes"},
+    "intake/batches": {"errors", "intake/membership"},
+    "intake/reader": {"errors", "intake/membership"},
+    "intake/records": {"audience/words", "intake/membership"},
     "report/check": {"errors"},
     "report/progress": set(),
     # Where an SDK developer looks first.
-    "configuration": {"settings"},
+    "configuration": {"names", "settings"},
     "sinks": {
-        *("errors", "settings", "configuration", "intake/membership", "intake/validator"),
-        *("audience/completeness", "audience/words"),
+        *("errors", "settings", "configuration", "audience/completeness", "audience/words"),
+        *("intake/columns", "intake/membership", "intake/records"),
     },
     "checkpoint": {"errors"},
+    "command": {
+        *("errors", "sinks", "api/calls", "api/client", "api/clock"),
+        *("intake/reader", "report/check", "report/progress"),
+    },
     "target": {
-        *("errors", "sinks", "checkpoint"),
-        *("api/calls", "api/client", "api/clock"),
+        *("errors", "sinks", "checkpoint", "command"),
         *("audience/plan", "audience/planner", "audience/streams", "audience/words"),
-        *("intake/batches", "intake/ingest", "intake/reader"),
-        *("report/check", "report/progress", "report/tally"),
+        *("intake/batches", "intake/records", "report/tally"),
         *("segments/drafts", "segments/segments"),
     },
     "__main__": {"target"},
@@ -86,35 +90,37 @@ ROOMS_FOR_TYPES: dict[str, set[str]] = {
     "segments/patches": {"audience/plan"},
     "segments/standard": {"api/answers", "api/client", "audience/planner", "report/tally"},
     "segments/big": {"api/answers", "api/client", "audience/planner", "report/tally"},
-    "segments/segments": {"api/answers", "api/client", "audience/planner", "segments/drafts"},
+    "segments/segments": {"api/answers", "api/client", "audience/planner"},
     "report/tally": {"audience/plan"},
     "report/check": {"api/answers", "api/client", "settings"},
     "report/progress": {"api/client", "segments/segments"},
-    "intake/ingest": {"sinks"},
-    "intake/rowtypes": {"settings", "sinks"},
-    "intake/reader": {"intake/ingest"},
+    "intake/columns": {"settings"},
+    "intake/membership": {"intake/columns"},
+    "intake/batches": {"intake/records"},
+    "intake/reader": {"intake/records"},
+    "intake/records": {"intake/columns", "sinks"},
     "sinks": {"audience/planner", "audience/streams", "report/tally", "segments/segments"},
     "checkpoint": {"audience/planner", "audience/streams", "segments/segments"},
 }
 #: Library to the only rooms that may import it.
 LIBRARIES: dict[str, set[str]] = {
-    # batches and reader take the SDK's JSON and its reader, and nothing else of it.
+    # reader takes the SDK's reader, records its mark of records that no stream map changes.
     "singer_sdk": {
-        *("target", "configuration", "sinks", "intake/batches", "intake/ingest"),
-        *("intake/reader", "intake/rowtypes", "intake/validator"),
+        *("target", "command", "configuration", "sinks", "intake/reader", "intake/records"),
     },
     # answers reads the responses that client gets.
     "requests": {"api/client", "api/sessions", "api/answers"},
     "urllib3": set(),
     "backoff": {"api/client"},
-    "click": {"target", "configuration"},
+    "click": {"command", "configuration"},
     "rich": {"report/progress"},
-    "msgspec": {"intake/ingest", "intake/rowtypes"},
+    "msgspec": {"intake/records"},
     "aiohttp": set(),
 }
 #: Rooms without any library, so that they can be tested, and understood, alone.
 PURE = {
-    *("errors", "properties", "settings", "intake/membership", "report/tally"),
+    *("errors", "names", "properties", "settings", "report/tally"),
+    *("intake/columns", "intake/membership"),
     *("audience/bookmarks", "audience/completeness", "audience/streams", "audience/plan"),
     *("audience/guard", "audience/planner", "segments/patches"),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import quote
 
@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 #: https://launchdarkly.com/docs/api#updates-using-semantic-patch
 SEMANTIC_PATCH = "application/json; domain-model=launchdarkly.semanticpatch"
 
+#: So long after a request without an answer it may still be applied.
+DOUBT_SECONDS = 900
 #: The longest pause between two retries that LaunchDarkly did not ask for.
 MAX_BACKOFF_SECONDS = 60
 
@@ -67,10 +69,10 @@ class Client:
         self._lock = threading.Lock()
         #: Epoch seconds before which no request is sent, because a limit is used up.
         self._not_before = 0.0
-        #: Requests sent, by segment key and method, retries included.
-        self.requests: Counter[tuple[str, str]] = Counter()
-        #: The segments with a change that may be applied late: its answer never came, or was none.
-        self._doubtful: set[str] = set()
+        #: Requests sent, by segment key and then by method, retries included.
+        self.requests: dict[str, Counter[str]] = defaultdict(Counter)
+        #: The segments with a change whose answer never came, or was none, and when that was.
+        self._doubtful: dict[str, float] = {}
         #: Epoch seconds until which a request waits, for whoever watches; None if none does.
         self.waiting_until: float | None = None
 
@@ -81,13 +83,12 @@ class Client:
 
     def requests_of(self, segment_key: str) -> dict[str, int]:
         """Return the requests sent for a segment by method, e.g. `{"GET": 1, "PATCH": 8}`."""
-        return {
-            method: count for (key, method), count in self.requests.items() if key == segment_key
-        }
+        return dict(self.requests.get(segment_key, {}))
 
     def has_doubts(self, segment_key: str) -> bool:
         """Whether the fate of any change of a segment is unknown: a copy may still come late."""
-        return segment_key in self._doubtful
+        since = self._doubtful.get(segment_key)
+        return since is not None and self._clock.monotonic() - since < DOUBT_SECONDS
 
     def get_segment(self, segment_key: str) -> Answer:
         """Return the segment as LaunchDarkly describes it (`UserSegment`).
@@ -229,7 +230,7 @@ class Client:
                 return read(response, call)
             except TransientError as failure:
                 if call.method != "GET" and not failure.is_refusal:
-                    self._doubtful.add(call.segment_key)
+                    self._doubtful[call.segment_key] = self._clock.monotonic()
                 pause = self._pause_after(failure, pauses)
                 if self._clock.monotonic() + pause > deadline:
                     self._give_up(call, failure, pause)
@@ -262,7 +263,7 @@ class Client:
 
     def _send(self, call: Call, accept: Container[int]) -> requests.Response:
         with self._lock:
-            self.requests[call.segment_key, call.method] += 1
+            self.requests[call.segment_key][call.method] += 1
         try:
             response = self._sessions.of_this_thread.request(
                 call.method,

@@ -24,9 +24,12 @@ class Bookmarks:
         self._resumed: set[str] = set()
         self._incremental: dict[str, str] = {}
         self._log_based: set[str] = set()
+        self._syncing: str | None = None
 
     def note(self, value: Any) -> None:
         """Take note of a STATE message's value, e.g. `{"bookmarks": {"users": {"xmin": 7}}}`."""
+        syncing = value.get("currently_syncing") if isinstance(value, dict) else None
+        self._syncing = syncing if isinstance(syncing, str) else None
         bookmarks = value.get("bookmarks") if isinstance(value, dict) else None
         for name, bookmark in bookmarks.items() if isinstance(bookmarks, dict) else ():
             for each in _parts(bookmark):
@@ -47,6 +50,10 @@ class Bookmarks:
     def show_resumed(self, stream_name: str) -> bool:
         """Whether a stream's table was begun in an earlier run, by what came up to now."""
         return any(_is_of(name, stream_name) for name in self._resumed)
+
+    def show_unfinished(self, stream_name: str) -> bool:
+        """Whether the last STATE says that a stream is being synced."""
+        return self._syncing is not None and _is_of(self._syncing, stream_name)
 
     def show_log_based(self, stream_name: str) -> bool:
         """Whether a stream follows the database's log, so that deletes come with the changes."""

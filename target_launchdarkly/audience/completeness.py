@@ -7,6 +7,7 @@ a resumed table from others.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
@@ -17,6 +18,10 @@ CLOCK_TOLERANCE_SECONDS = 60
 MILLISECONDS_FROM = 100_000_000_000
 #: More is no number of keys, and might not be turned into a whole number.
 MAX_SIZE_DIGITS = 15
+#: One is right; more need not be kept to see that they differ.
+MAX_STATED = 2
+
+_NUMBER = re.compile(r"[0-9]{1,20}(\.0+)?", re.ASCII)
 
 WAYS_TO_PROVE = (
     "Give one proof that the stream is whole: add `count(*) over () as audience_size` to the model "
@@ -38,6 +43,12 @@ REMEDY_DUPLICATES = (
 REMEDY_FILTER = (
     "Filter in the model instead of in stream_maps, so that the size counts what is left."
 )
+REMEDY_FILTERED = (
+    "If that is so because the audience is empty, let the model say so by one row with a null key "
+    "and the size 0, and set audience_size_field."
+)
+REMEDY_SIZE = "Let the model cast it to an integer that is the same on every row of a segment."
+REMEDY_CONTRADICTION = "Correct the model: write the row with size 0 only where no other row is."
 REMEDY_LOST = "Rows are missing or too many: look whether the tap failed, and run again."
 
 
@@ -52,14 +63,19 @@ class Gap(NamedTuple):
 class Rows:
     """What a stream's rows said of their number, for one segment."""
 
+    #: Rows that name somebody.
     count: int = 0
-    #: What their size fields state; None for what is no whole number.
+    #: Whether a row says that there is nobody.
+    says_empty: bool = False
+    #: What their size fields state, two different ones at most; None for what is no whole number.
     stated: set[int | None] = field(default_factory=set)
 
-    def note(self, stated: object) -> None:
+    def note(self, stated: object, *, names_nobody: bool = False) -> None:
         """Take note of a row and of what it says about the number of keys."""
-        self.count += 1
-        self.stated.add(whole_number(stated))
+        self.count += not names_nobody
+        self.says_empty |= names_nobody
+        if len(self.stated) < MAX_STATED:
+            self.stated.add(whole_number(stated))
 
 
 @dataclass(slots=True)
@@ -74,6 +90,8 @@ class Completeness:
     incremental_because: str | None = None
     #: Whether a STATE before the first record shows that the table was begun in an earlier run.
     is_resumed: bool = False
+    #: Whether the last STATE says that it is being synced.
+    is_unfinished: bool = False
     #: What the tap sent, whatever stream maps made of it.
     records: int = 0
     #: Of these, what no stream map has filtered out.
@@ -84,6 +102,19 @@ class Completeness:
     _has_two_versions: bool = False
     #: The version of an ACTIVATE_VERSION after which no record came.
     _activated: object = None
+    #: Whether a SCHEMA came after the last record: taps announce each part of a stream by one.
+    _is_announced: bool = False
+    _files: set[str] = field(default_factory=set)
+    _has_file_twice: bool = False
+
+    def note_schema(self) -> None:
+        """Take note of a SCHEMA message."""
+        self._is_announced = True
+
+    def note_file(self, url: str) -> None:
+        """Take note of a file that a BATCH message names."""
+        self._has_file_twice |= url in self._files
+        self._files.add(url)
 
     def note_record(self, version: object) -> None:
         """Take note of a record that the tap sent."""
@@ -92,10 +123,16 @@ class Completeness:
         self.records += 1
         self._version = version
         self._activated = None
+        self._is_announced = False
 
     def note_activate_version(self, version: object) -> None:
-        """Take note of an ACTIVATE_VERSION message."""
-        self._activated = version
+        """Take note of an ACTIVATE_VERSION message.
+
+        After a SCHEMA it announces what is to come, as taps of the Meltano SDK do before each
+        partition, always with the same version.
+        """
+        if not self._is_announced:
+            self._activated = version
 
     def gap(self, rows: Rows, keys: int, *, now: float) -> Gap | None:
         """Return why the stream is not proven whole, or None if it is.
@@ -111,29 +148,51 @@ class Completeness:
             noun = "row" if self.unreadable == 1 else "rows"
             reason = f"{self.unreadable:,} {noun} came whose key or segment cannot be read"
             return Gap(reason, REMEDY_UNREADABLE)
-        version, size, trust = (self._version_gap(now), self._size_gap(rows, keys), self._trust())
-        if version is None or size is None or trust is None:
+        if not self.arrived:
+            return Gap(f"stream_maps filtered all {self.records:,} rows out", REMEDY_FILTERED)
+        size = self._size_gap(rows, keys)
+        if size is None or self.is_whole(now):
             return None
         remedy = size.remedy if self.audience_size_field else WAYS_TO_PROVE
-        return Gap(f"{version}, {size.reason}, {trust}", remedy)
+        return Gap(f"{self._version_gap(now)}, {size.reason}, {self._trust_gap()}", remedy)
+
+    def is_whole(self, now: float) -> bool:
+        """Whether it is proven that all of it came, for whatever segments."""
+        return not self.unreadable and None in (self._version_gap(now), self._trust_gap())
 
     def _version_gap(self, now: float) -> str | None:
         if self._activated is None:
             return "no ACTIVATE_VERSION came after the last record"
         if self._has_two_versions or self._version != self._activated:
             return "not all records carry the version that was activated"
-        if self.is_resumed or not _is_time_of_run(self._activated, self.started_at, now):
-            return "the activated version is not of this run: a table was resumed"
+        if not _is_time_of_run(self._activated, self.started_at, now):
+            return "the activated version is not later than the start of this run"
+        return self._doubt("ACTIVATE_VERSION")
+
+    def _doubt(self, proof: str) -> str | None:
+        """Return why the end of the stream proves nothing, however it is marked."""
+        if self.incremental_because:
+            return (
+                f"{proof} does not count, because {self.incremental_because}: an incremental "
+                "stream lists only what is new"
+            )
+        if self.is_resumed:
+            return f"{proof} does not count, because a STATE shows a table that was resumed"
+        if self._has_file_twice:
+            return f"{proof} does not count, because a BATCH file came twice"
         return None
 
     def _size_gap(self, rows: Rows, keys: int) -> Gap | None:
         name = self.audience_size_field
         if name is None:
             return Gap("audience_size_field is not set", WAYS_TO_PROVE)
-        if not rows.count:
+        if not rows.stated:
             return Gap(f"no record with '{name}' came", WAYS_TO_PROVE)
+        if rows.says_empty and rows.count:
+            reason = "a row says that the audience is empty, and others name keys"
+            return Gap(reason, REMEDY_CONTRADICTION)
         if None in rows.stated or len(rows.stated) > 1:
-            return Gap(f"'{name}' is not the same whole number in all records", WAYS_TO_PROVE)
+            return Gap(f"'{name}' is not the same whole number in all records", REMEDY_SIZE)
         (size,) = rows.stated
         return (
             None if size == keys else self._other_size(rows, f"'{name}' says {size:,} keys", keys)
@@ -149,30 +208,45 @@ class Completeness:
             return Gap(f"{told}: stream_maps filtered {filtered:,} rows out", REMEDY_FILTER)
         return Gap(told, REMEDY_LOST)
 
-    def _trust(self) -> str | None:
+    def _trust_gap(self) -> str | None:
         if not self.trust_end_of_input:
             return "trust_end_of_input is not set"
-        if self.incremental_because:
+        if self.is_unfinished:
             return (
-                f"trust_end_of_input does not count, because {self.incremental_because}: "
-                "an incremental stream lists only what is new"
+                "trust_end_of_input does not count, because the last STATE is in the middle of it"
             )
-        return None
+        if self._has_two_versions or _is_old(self._version, self.started_at):
+            return "trust_end_of_input does not count, because records carry an earlier version"
+        return self._doubt("trust_end_of_input")
 
 
 def _is_time_of_run(version: object, started_at: float, now: float) -> bool:
     """Whether a version is later than the process's start; what is earlier is another run's."""
+    milliseconds = _milliseconds(version)
+    latest = (now + CLOCK_TOLERANCE_SECONDS) * 1000
+    return milliseconds is not None and started_at * 1000 < milliseconds <= latest
+
+
+def _is_old(version: object, started_at: float) -> bool:
+    """Whether records carry the version of an earlier run."""
+    milliseconds = _milliseconds(version)
+    earliest = (started_at - CLOCK_TOLERANCE_SECONDS) * 1000
+    return milliseconds is not None and 0 < milliseconds < earliest
+
+
+def _milliseconds(version: object) -> int | None:
     if isinstance(version, bool) or not isinstance(version, int):
-        return False
-    milliseconds = version if version > MILLISECONDS_FROM else version * 1000
-    return started_at * 1000 < milliseconds <= (now + CLOCK_TOLERANCE_SECONDS) * 1000
+        return None
+    return version if version > MILLISECONDS_FROM else version * 1000
 
 
 def whole_number(stated: object) -> int | None:
     """Return a number as taps write it: `12000`, `12000.0` or `"12000"`; None for anything else."""
-    if isinstance(stated, str) and stated.isascii() and stated.isdigit():
-        return int(stated) if len(stated) <= MAX_SIZE_DIGITS else None
-    if isinstance(stated, bool) or not isinstance(stated, int | float | Decimal):
+    if isinstance(stated, int) and not isinstance(stated, bool):
+        return stated if 0 <= stated < 10**MAX_SIZE_DIGITS else None
+    if isinstance(stated, str) and _NUMBER.fullmatch(stated.strip()):
+        stated = Decimal(stated.strip())
+    if not isinstance(stated, float | Decimal):
         return None
     number = Decimal(stated)
     if not number.is_finite() or number.is_signed() or number.adjusted() >= MAX_SIZE_DIGITS:

@@ -25,6 +25,8 @@ class Change(NamedTuple):
     context_key: str
     #: E.g. `("lift", "include")`, in the order in which they are made.
     steps: tuple[Step, ...]
+    #: Whether the key leaves because no record named it.
+    is_unlisted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Sight:
     excluded: AbstractSet[str]
     #: The included keys when the segment was first read.
     first: AbstractSet[str]
-    #: The keys that this run has included.
+    #: The keys that were shown as included since, by this run or by somebody else.
     joined: AbstractSet[str] = frozenset()
     #: The keys whose exclusion this run has lifted, and those that it has excluded: a later word
     #: ends as it would have without the earlier one.
@@ -62,12 +64,10 @@ class Plan:
     joining: tuple[Change, ...] = ()
     #: Keys that are to be included, but are excluded by hand and stay so.
     excluded_by_hand: int = 0
-    #: Leaving keys that no row named.
-    unlisted: int = 0
     #: Included keys when the segment was first read, and how many of them leave, sent or not.
     members: int = 0
     members_leaving: int = 0
-    #: Keys that this run included, and how many of them leave.
+    #: Keys that were shown as included since, and how many of them leave.
     joined: int = 0
     joined_leaving: int = 0
 
@@ -138,7 +138,7 @@ def plan_snapshot(
             (leavers.add if word == OUT else leavers.discard)(context_key)
             (told_out.add if word == OUT else told_out.discard)(context_key)
     leaving = tuple(
-        Change(context_kind, context_key, steps)
+        Change(context_kind, context_key, steps, context_key not in told_out)
         for context_key in sorted(leavers)
         if (steps := _steps_out(context_key, sight, policy))
     )
@@ -147,7 +147,6 @@ def plan_snapshot(
         leaving,
         tuple(joins.changes.values()),
         len(joins.excluded_by_hand),
-        unlisted=sum(change.context_key not in told_out for change in leaving),
         members=len(sight.first),
         members_leaving=len(leavers),
     )

@@ -11,19 +11,23 @@ from target_launchdarkly.audience.words import Audience, Words
 from target_launchdarkly.errors import StreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from target_launchdarkly.audience.words import Voice
     from target_launchdarkly.settings import Settings, StreamSettings
 
 REMEDY_NEVER_CAME = (
     "Look whether the tap failed, and whether the stream is selected and named just so; or take it "
-    "out of streams."
+    "out of the settings."
 )
 REMEDY_NO_STREAM = "Look whether the tap failed, and whether its stream is selected."
+UNMISSED = (
+    "could fail to come without being missed. Name each of them in streams (with {} if it has no "
+    "settings of its own)."
+)
 OVERSHADOWED = (
-    "which names its segments, did not come whole and may have been about to name this one. Mend "
-    "that stream, or give streams that feed different segments a segment_key each."
+    "names its segments, and may have been about to name this one: a size speaks of the segments "
+    "that came alone. Let one stream name all segments, or give each stream a segment_key."
 )
 
 
@@ -70,11 +74,12 @@ class Stream:
             return self.completeness.gap(Rows(), 0, now=now)
         return self.completeness.gap(feed.rows, feed.voice.count(), now=now)
 
-    def is_broken(self, now: float) -> bool:
-        """Whether it names its segments, and may have been about to name another one."""
-        if not (self.settings.is_snapshot and self.settings.segment_key_field):
-            return False
-        return not self.feeds or any(self.gap(segment_key, now) for segment_key in self.feeds)
+    def may_name_more(self, now: float) -> bool:
+        """Whether it names its segments, and may have been about to name another one.
+
+        A size says of one segment that its rows came; of other segments it says nothing.
+        """
+        return bool(self.settings.segment_key_field) and not self.completeness.is_whole(now)
 
 
 class Streams:
@@ -131,6 +136,7 @@ class Streams:
             self._streams[name, alias] = stream
             if settings.is_snapshot:
                 self._snapshots.setdefault(name, []).append(stream)
+        stream.completeness.note_schema()
         stream.is_log_based |= bool(LOG_PROPERTIES.intersection(bookmark_properties))
         if bookmark_properties:
             stream.completeness.incremental_because = "its SCHEMA names bookmark_properties"
@@ -161,6 +167,14 @@ class Streams:
         came = {alias for _, alias in self._streams}
         return [alias for alias in self._settings.streams if alias not in came]
 
+    def told_missing(self, alias: str) -> str:
+        """Return what to do about a name in `streams` that no SCHEMA has named."""
+        told = f"stream '{alias}', which streams names,"
+        other = next((other for name, other in self._streams if name == alias), None)
+        if other:
+            return f"{told} came as '{other}' by stream_maps. Name '{other}' in streams."
+        return f"{told} never came. {REMEDY_NEVER_CAME}"
+
     # Messages
 
     def note_record(self, name: str, version: object) -> None:
@@ -174,6 +188,11 @@ class Streams:
         """Take note of an ACTIVATE_VERSION message."""
         for stream in self._snapshots.get(name, ()):
             stream.completeness.note_activate_version(version)
+
+    def note_file(self, name: str, url: str) -> None:
+        """Take note of a file that a BATCH message names."""
+        for stream in self._snapshots.get(name, ()):
+            stream.completeness.note_file(url)
 
     def note_state(self, value: Any) -> None:
         """Take note of what a STATE message tells about the streams."""
@@ -200,53 +219,74 @@ class Streams:
     def gaps(self) -> dict[str, list[str]]:
         """Return, by segment key, why its streams are not proven whole; "" stands for the run."""
         found: dict[str, list[str]] = {}
-        for segment_key, problem in self._gaps():
+        for segment_key, problem in (*self._missing(), *self._incomplete(), *self._unnamed()):
             found.setdefault(segment_key, []).append(problem)
         return found
 
-    def _gaps(self) -> Iterator[tuple[str, str]]:
-        snapshots = [each for each in self._streams.values() if each.settings.is_snapshot]
-        for stream in snapshots:
-            if reason := self._bookmarks.why_incremental(stream.name):
-                stream.completeness.incremental_because = reason
-        yield from self._missing()
+    @property
+    def _all_snapshots(self) -> list[Stream]:
+        return [stream for streams in self._snapshots.values() for stream in streams]
+
+    def _incomplete(self) -> Iterator[tuple[str, str]]:
+        """Yield the streams that came, but are not proven whole."""
         now = self._now()
-        for stream in snapshots:
+        for stream in self._all_snapshots:
+            completeness = stream.completeness
+            completeness.incremental_because = (
+                completeness.incremental_because or self._bookmarks.why_incremental(stream.name)
+            )
+            completeness.is_unfinished = self._bookmarks.show_unfinished(stream.name)
             for segment_key in stream.feeds or [stream.settings.segment_key or ""]:
                 if gap := stream.gap(segment_key, now):
-                    yield (
-                        segment_key,
-                        f"{stream} is not proven whole ({gap.reason}). {gap.remedy}",
-                    )
-            if stream.is_broken(now):
+                    told = f"{stream} is not proven whole ({gap.reason}). {gap.remedy}"
+                    yield segment_key, told
+            if stream.may_name_more(now):
                 yield from self._overshadowed(stream.settings, str(stream), stream.feeds)
 
     def _missing(self) -> Iterator[tuple[str, str]]:
-        """Yield the snapshot streams that `streams` names and that never came."""
-        for alias in self.never_came():
-            settings = self._settings.streams[alias]
-            if settings.is_snapshot:
-                told = f"stream '{alias}'"
-                yield (
-                    settings.segment_key or "",
-                    f"{told}, which streams names, never came. {REMEDY_NEVER_CAME}",
-                )
-                if settings.segment_key_field:
-                    yield from self._overshadowed(settings, told, ())
+        """Yield the snapshot streams that the settings name and that never came."""
+        for told, alias in self._expected():
+            settings = self._settings.for_stream(alias)
+            if not settings.is_snapshot:
+                continue
+            yield settings.segment_key or "", told
+            if settings.segment_key_field:
+                yield from self._overshadowed(settings, f"stream '{alias}'", ())
         if not self._streams and self._settings.stream.is_snapshot:
             segment_key = self._settings.stream.segment_key or ""
             yield segment_key, f"no stream came at all. {REMEDY_NO_STREAM}"
 
+    def _expected(self) -> Iterator[tuple[str, str]]:
+        """Yield the streams that the settings name and that never came, with their aliases."""
+        for alias in self.never_came():
+            yield self.told_missing(alias), alias
+        for name, alias in self._settings.mapped_streams:
+            if (name, alias) not in self._streams:
+                yield (
+                    f"stream '{name}', which stream_maps names, never came. {REMEDY_NEVER_CAME}",
+                    alias,
+                )
+
+    def _unnamed(self) -> Iterator[tuple[str, str]]:
+        """Yield the segments of which nobody would notice that one of their streams is missing."""
+        feeders: dict[str, list[Stream]] = {}
+        for stream in self._all_snapshots:
+            for segment_key in stream.feeds or [stream.settings.segment_key or ""]:
+                feeders.setdefault(segment_key, []).append(stream)
+        for segment_key, streams in feeders.items():
+            names = [stream.name for stream in streams if not self._settings.names(stream)]
+            if len(streams) > 1 and names:
+                told = "', '".join(names)
+                yield segment_key, f"several streams feed it, and '{told}' {UNMISSED}"
+
     def _overshadowed(
-        self, settings: StreamSettings, told: str, named: Any
+        self, settings: StreamSettings, told: str, named: Collection[str]
     ) -> Iterator[tuple[str, str]]:
-        """Yield the snapshot segments that a broken stream may have been about to name."""
-        for stream in self._streams.values():
-            if not stream.settings.is_snapshot:
-                continue
+        """Yield the snapshot segments that a stream may have been about to name."""
+        for stream in self._all_snapshots:
             for segment_key, feed in stream.feeds.items():
                 if segment_key not in named and feed.audience.context_kind == settings.context_kind:
-                    yield segment_key, f"{told}, {OVERSHADOWED}"
+                    yield segment_key, f"{told} {OVERSHADOWED}"
 
     def _demand_same_way(self, stream: Stream, segment_key: str) -> None:
         first = self._first_feeder.setdefault(segment_key, stream)

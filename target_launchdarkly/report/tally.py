@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from target_launchdarkly.audience.plan import Change, Plan
 
@@ -39,10 +39,12 @@ class Tally:
     invalid: int = 0
     #: Context keys that are to be included and are excluded by hand.
     excluded_by_hand: int = 0
-    #: Context keys that a record named and a plan changes.
-    planned: int = 0
-    #: Context keys that a patch changed in any way.
+    #: Changes of context keys that a record named.
+    named: int = 0
+    #: Changes of context keys, one a key unless a later checkpoint changes it again.
     changed: int = 0
+    #: What was done last with each key, so that nothing counts twice that had to be sent again.
+    _done: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def skipped(self) -> int:
@@ -52,29 +54,26 @@ class Tally:
     @property
     def already_in_place(self) -> int:
         """Records that needed no change, because of LaunchDarkly or of a later record."""
-        return self.records - self.skipped - self.planned
+        return self.records - self.skipped - self.named
 
     def note_plans(self, plans: Iterable[Plan]) -> None:
-        """Take note of the plans of a checkpoint, one a context kind."""
-        self.excluded_by_hand = 0
-        for plan in plans:
-            self.excluded_by_hand += plan.excluded_by_hand
-            self.planned += len(plan.changes) - plan.unlisted
+        """Take note of the plans of a checkpoint, one a context kind; the last ones count."""
+        self.excluded_by_hand = sum(plan.excluded_by_hand for plan in plans)
 
-    def note_plans_anew(self, plans: Iterable[Plan]) -> None:
-        """Take note of plans made anew: keys that were to be included may be excluded since."""
-        excluded = sum(plan.excluded_by_hand for plan in plans)
-        self.planned = max(0, self.planned - (excluded - self.excluded_by_hand))
-        self.excluded_by_hand = excluded
-
-    def count(self, changes: Collection[Change]) -> tuple[int, int]:
+    def count(self, changes: Iterable[Change]) -> tuple[int, int]:
         """Count changes that are acknowledged; return how many keys they added and removed."""
-        steps = Counter(step for change in changes for step in change.steps)
-        self.changed += len(changes)
-        self.added += steps["include"]
-        self.removed += steps["uninclude"]
-        self.excluded += steps["exclude"]
-        return steps["include"], steps["uninclude"]
+        added, removed = self.added, self.removed
+        for change in changes:
+            key = (change.context_kind, change.context_key)
+            if self._done.get(key) == change.steps:
+                continue
+            self._done[key] = change.steps
+            self.changed += 1
+            self.named += not change.is_unlisted
+            self.added += "include" in change.steps
+            self.removed += "uninclude" in change.steps
+            self.excluded += "exclude" in change.steps
+        return self.added - added, self.removed - removed
 
 
 #: The fields that add up over segments.
@@ -100,7 +99,8 @@ def summarise(tallies: Mapping[str, Tally], requests: Mapping[str, Mapping[str, 
     for key in largest:
         tally = tallies[key]
         would = "would be " if tally.is_dry_run else ""
-        created = f" ({would}created)" if tally.was_created else ""
+        is_new = tally.was_created and not tally.was_refused
+        created = f" ({would}created)" if is_new else ""
         sent_for_it = _requests(requests.get(key, {}))
         lines.append(f"Segment '{key}'{created}: {_counts(tally)}; {sent_for_it}.")
     if len(tallies) > MAX_LINES:
@@ -120,7 +120,8 @@ def _total(tallies: Iterable[Tally]) -> Tally:
 def _counts(tally: Tally) -> str:
     noun = "record" if tally.records == 1 else "records"
     if tally.was_refused:
-        return f"{tally.records:,} {noun}: left as it is, because its plan was refused"
+        told = _before(tally) or "left as it is"
+        return f"{tally.records:,} {noun}: {told}, because its plan was refused"
     would = "would be " if tally.is_dry_run else ""
     # A big segment cannot be listed, so nobody knows who was in place already.
     done = ("included", "un-included") if tally.is_big else ("added", "removed")
@@ -132,6 +133,13 @@ def _counts(tally: Tally) -> str:
     if tally.trimmed:
         counts.append(f"{tally.trimmed:,} with blanks around the key")
     return f"{tally.records:,} {noun}: {', '.join(counts)}"
+
+
+def _before(tally: Tally) -> str | None:
+    """Return what earlier checkpoints of a run have done, if they did anything."""
+    if not tally.changed:
+        return None
+    return f"got nothing more after {tally.added:,} added and {tally.removed:,} removed"
 
 
 def _requests(sent: Mapping[str, int]) -> str:

@@ -232,7 +232,6 @@ class BigSegment:
 
     def _count(self, chunk: list[Change]) -> None:
         added, removed = self._tally.count(chunk)
-        self._tally.planned += len(chunk)
         logger.info(
             "Segment '%s': %sincluded %d, un-included %d.",
             self.key,
@@ -253,7 +252,7 @@ class BigSegment:
                 mode,
             )
             self._await_import(import_id)
-        self._tally.planned += plan.adding
+        self._tally.named += plan.adding
         self._tally.changed += plan.adding
         self._tally.added += plan.adding
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from target_launchdarkly.errors import NotFoundError, SegmentError
 from target_launchdarkly.report.tally import Tally
 from target_launchdarkly.segments.big import BigSegment
+from target_launchdarkly.segments.drafts import Draft
 from target_launchdarkly.segments.standard import StandardSegment
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Segment:
         self._requests = requests
         self._create = create
         self._opened: StandardSegment | BigSegment | None = None
+        self._is_created = False
 
     def open(self, context_kind: str, planner: Planner) -> None:
         """Read the segment, if that was not done yet, and plan its targets of this kind.
@@ -47,24 +49,37 @@ class Segment:
             SegmentError: The segment, or this kind in it, cannot be synced.
         """
         if self._opened is None:
-            answer = self._read_or_create(context_kind)
+            answer = self._read(context_kind)
+            self._body = self._body_of(context_kind)
             kind = BigSegment if answer.get("unbounded") else StandardSegment
             self._opened = kind(self.key, answer, self._client, self._requests, self.tally)
         self._opened.open(context_kind, planner)
 
-    @property
-    def opened(self) -> StandardSegment | BigSegment:
-        """The segment by its type, which its first answer shows."""
+    def draft(self, planner: Planner) -> Draft:
+        """Return what its plan comes to; if the segment is missing, carrying it out creates it."""
         assert self._opened is not None  # noqa: S101 only opened segments are kept
-        return self._opened
+        draft = self._opened.draft(planner)
+        if not self.tally.was_created or self._is_created:
+            return draft
+        return Draft(draft.problems, lambda: self._create_and(draft.carry_out))
 
-    def _read_or_create(self, context_kind: str) -> Answer:
+    def _create_and(self, carry_out: Callable[[], None]) -> None:
+        if not self._requests.is_dry_run:
+            self._create_it()
+        self._is_created = True
+        carry_out()
+
+    def _read(self, context_kind: str) -> Answer:
+        """Return the segment, or what it will be once it is created."""
         try:
             answer = self._client.get_segment(self.key)
         except NotFoundError as error:
             if self._create == "never" or "segment" not in error.unknown:
                 raise
-            return self._create_it(context_kind)
+            self.tally.was_created = True
+            return self._body_of(context_kind) | {
+                "_unboundedMetadata": {"includedCount": 0, "excludedCount": 0}
+            }
         if answer.get("_external"):
             raise SegmentError(
                 f"Segment '{self.key}' is synced by {answer['_external']}, which would undo every "
@@ -86,8 +101,8 @@ class Segment:
             "approved or stopped; then run again."
         )
 
-    def _create_it(self, context_kind: str) -> Answer:
-        """Create the segment, saying in it where it comes from; a dry run only plans it."""
+    def _body_of(self, context_kind: str) -> Answer:
+        """Return the segment to create, saying in it where it comes from."""
         is_big = self._create == "big"
         body: Answer = {
             "key": self.key,
@@ -97,18 +112,18 @@ class Segment:
             "tags": ["target-launchdarkly"],
             "unbounded": is_big,
         }
-        if is_big:
-            body["unboundedContextKind"] = context_kind
-        self.tally.was_created = True
-        if self._requests.is_dry_run:
-            return body | {"_unboundedMetadata": {"includedCount": 0, "excludedCount": 0}}
+        return body | ({"unboundedContextKind": context_kind} if is_big else {})
+
+    def _create_it(self) -> None:
         for _ in self._client.looks():
-            self._client.create_segment(self.key, body)
+            self._client.create_segment(self.key, self._body)
             try:
-                return self._client.get_segment(self.key)
+                self._client.get_segment(self.key)
             except NotFoundError as error:
                 # The conflict that was taken for "exists already" was of another kind.
                 missing = error
+            else:
+                return
         raise missing
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from target_launchdarkly.audience.guard import exclusion_problem
 from target_launchdarkly.audience.plan import Plan, Sight
 from target_launchdarkly.audience.words import Audience
 from target_launchdarkly.errors import RefusedError, SegmentError
@@ -57,8 +56,6 @@ class _Lists:
     def note_made(self, change: Change) -> None:
         """Take note of a change that this run has made."""
         key = change.context_key
-        if "include" in change.steps and key not in self.first:
-            self.joined.add(key)
         if "lift" in change.steps:
             (self.barred.discard if key in self.barred else self.lifted.add)(key)
         if "exclude" in change.steps:
@@ -108,12 +105,14 @@ class StandardSegment:
     def draft(self, planner: Planner) -> Draft:
         """Return the plans of all kinds, judged."""
         plans = self.plan(planner)
-        problems = [
+        return Draft(self._problems(plans, planner), partial(self._carry_out, plans, planner))
+
+    def _problems(self, plans: list[Plan], planner: Planner) -> list[str]:
+        return [
             problem
             for plan in plans
             for problem in planner.problems(Audience(self.key, plan.context_kind), plan)
         ]
-        return Draft(problems, partial(self._carry_out, plans, planner))
 
     def _carry_out(self, plans: list[Plan], planner: Planner) -> None:
         """Send what the plans hold, and see that it holds.
@@ -158,10 +157,9 @@ class StandardSegment:
 
     def _plan_anew(self, planner: Planner) -> list[Plan]:
         plans = self.plan(planner)
-        for plan in plans:
-            if problem := exclusion_problem(self.key, plan, planner.policy):
-                raise SegmentError(f"Segment '{self.key}' was changed meanwhile: {problem}")
-        self._tally.note_plans_anew(plans)
+        if problems := self._problems(plans, planner):
+            raise SegmentError(f"Segment '{self.key}' was changed meanwhile: {' '.join(problems)}")
+        self._tally.note_plans(plans)
         return plans
 
     def _send(self, plans: Sequence[Plan], planner: Planner) -> None:
@@ -195,6 +193,9 @@ class StandardSegment:
         lists = self._lists[change.context_kind]
         is_included = change.context_key in lists.included
         is_excluded = change.context_key in lists.excluded
+        if change.steps == ("include",) and is_excluded:
+            # Somebody excluded it since; the plan made anew says what to do about that.
+            return False
         made = {
             "include": is_included,
             "uninclude": not is_included,
@@ -222,6 +223,7 @@ class StandardSegment:
         self._last = answer
         for context_kind, lists in self._lists.items():
             lists.included = set(_listed(answer, "included", context_kind))
+            lists.joined |= lists.included - lists.first
             lists.excluded = set(_listed(answer, "excluded", context_kind))
         return True
 
