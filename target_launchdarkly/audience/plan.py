@@ -91,30 +91,26 @@ def plan_changes(
     joins = _Joins(context_kind, sight, policy)
     leaves: dict[str, Change] = {}
     members_out: set[str] = set()
-    joined_out: set[str] = set()
     for context_key, word in words:
         if word == OUT:
             joins.leave(context_key)
-            if context_key in sight.first:
+            if context_key in sight.first or context_key in sight.joined:
                 members_out.add(context_key)
-            elif context_key in sight.joined:
-                joined_out.add(context_key)
             if steps := _steps_out(context_key, sight, policy):
                 leaves[context_key] = Change(context_kind, context_key, steps)
         else:
             joins.take(context_key)
             leaves.pop(context_key, None)
             members_out.discard(context_key)
-            joined_out.discard(context_key)
     return Plan(
         context_kind,
         tuple(leaves.values()),
         tuple(joins.changes.values()),
         len(joins.excluded_by_hand),
         members=len(sight.first),
-        members_leaving=len(members_out),
+        members_leaving=len(members_out & sight.first),
         joined=len(sight.joined),
-        joined_leaving=len(joined_out),
+        joined_leaving=len(members_out - sight.first),
     )
 
 
