@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from target_launchdarkly.audience.planner import Planner
     from target_launchdarkly.audience.streams import Feed, Stream, Streams
-    from target_launchdarkly.audience.words import Voice
     from target_launchdarkly.intake.columns import Columns
     from target_launchdarkly.intake.membership import Row
     from target_launchdarkly.report.tally import Tally
@@ -60,7 +59,7 @@ class AudienceTarget(ConfiguredTarget):
 
 
 @dataclass(slots=True)
-class _Line:
+class Line:
     """What one stream of the tap says about one segment, and where that is counted."""
 
     stream: Stream
@@ -98,8 +97,10 @@ class AudienceSink(BatchSink):
         mode: Any = "snapshot" if self.stream.is_snapshot else self.stream.audience_sync_mode
         self.rule = MembershipRule(mode, self.columns)
         #: By the tap's stream and the segment.
-        self._lines: dict[tuple[str, str], _Line] = {}
+        self._lines: dict[tuple[str, str], Line] = {}
         self._invalid_warned = False
+        #: Where the last record went; None if it could not be used.
+        self.line: Line | None = None
         #: Why the record in work cannot be used, if the SDK has found that.
         self._problem: str | None = None
         target.columns[stream_name] = self.columns
@@ -167,17 +168,6 @@ class AudienceSink(BatchSink):
         by_changes = self.stream.audience_sync_mode == "mirror" and not self.stream.is_snapshot
         return by_changes and not self.columns.declared & {"flag", "deleted"}
 
-    @property
-    def voice(self) -> Voice | None:
-        """Where all words of this stream go, if each record is about the same segment.
-
-        A snapshot's records are counted one by one, so that it has none.
-        """
-        if self.stream.segment_key_field or self.stream.is_snapshot:
-            return None
-        line = self._lines.get((self.stream_name, str(self.stream.segment_key)))
-        return line.feed.voice if line else None
-
     def take(self, row: Row, version: object) -> None:
         """Process a record, as the target would, from what is read of it.
 
@@ -194,14 +184,19 @@ class AudienceSink(BatchSink):
         self._take(row)
         self.record_counter_metric.increment()
 
-    def tally_said(self, said: int, not_acted_on: int) -> None:
-        """Count records whose words went to `voice` without this sink, or that say nothing."""
+    def tally_plain(self, line: Line, version: object, said: int, not_acted_on: int) -> None:
+        """Count records whose words went straight to their voice, or that say nothing.
+
+        They are like the one before them in all but key and flag.
+        """
         records = said + not_acted_on
         self.tally_record_read(records)
         self.record_counter_metric.increment(records)
-        tally = self._lines[self.stream_name, str(self.stream.segment_key)].tally
-        tally.records += records
-        tally.not_acted_on += not_acted_on
+        self._target.streams.note_record(self.stream_name, version, records)
+        line.stream.completeness.arrived += records
+        line.feed.rows.count += records
+        line.tally.records += records
+        line.tally.not_acted_on += not_acted_on
 
     @property
     @override
@@ -243,6 +238,7 @@ class AudienceSink(BatchSink):
         self._take(context["row"], self._problem)
 
     def _take(self, row: Row, problem: str | None = None) -> None:
+        self.line = None
         target = self._target
         stream = target.streams[target.tap_stream, self.stream_name]
         stream.completeness.arrived += 1
@@ -274,6 +270,7 @@ class AudienceSink(BatchSink):
             line.tally.not_acted_on += 1
         else:
             line.feed.voice.say(key, IN if included else OUT)
+        self.line = line
 
     def _says_empty(self, row: Row) -> bool:
         """Whether a row names nobody and says that this is the whole audience."""
@@ -281,7 +278,7 @@ class AudienceSink(BatchSink):
         is_nobody = row.key is None or row.key is ABSENT
         return has_size and is_nobody and whole_number(row.size) == 0
 
-    def _line(self, stream: Stream, row: Row) -> _Line:
+    def _line(self, stream: Stream, row: Row) -> Line:
         """Return what the stream says about the segment that a record names."""
         segment_key = self.stream.segment_key or ""
         if self.columns.segment is not None:
@@ -289,7 +286,7 @@ class AudienceSink(BatchSink):
         line = self._lines.get((stream.name, segment_key))
         return self._new_line(stream, segment_key) if line is None else line
 
-    def _new_line(self, stream: Stream, segment_key: str) -> _Line:
+    def _new_line(self, stream: Stream, segment_key: str) -> Line:
         if self.needs_flag and not self._target.streams.is_log_based(stream):
             raise StreamError(
                 f"stream '{self.stream_name}' has no property '{self.columns.flag}', so nothing "
@@ -301,10 +298,10 @@ class AudienceSink(BatchSink):
         feed = self._target.streams.feed(stream, segment_key)
         kind = self.stream.context_kind
         segment = self._target.segments.open(segment_key, kind, self._target.planner)
-        line = self._lines[stream.name, segment_key] = _Line(stream, feed, segment.tally)
+        line = self._lines[stream.name, segment_key] = Line(stream, feed, segment.tally)
         return line
 
-    def _leave_out(self, line: _Line, row: Row) -> None:
+    def _leave_out(self, line: Line, row: Row) -> None:
         """Count an invalid record; a snapshot neither adds nor removes its key."""
         line.tally.invalid += 1
         try:

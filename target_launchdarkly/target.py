@@ -149,8 +149,9 @@ class TargetLaunchDarkly(CommandTarget):
                 message = {"type": "RECORD", "stream": name, "record": row, "version": version}
                 self._process_record_message(message)
             else:
-                way.take_row(row, version)
-                self._handle_max_record_age()
+                way.take(row, version)
+        if records:
+            records.settle()
 
     # Checkpoints and STATE
 

@@ -116,11 +116,11 @@ class Completeness:
         self._has_file_twice |= url in self._files
         self._files.add(url)
 
-    def note_record(self, version: object) -> None:
-        """Take note of a record that the tap sent."""
+    def note_record(self, version: object, count: int = 1) -> None:
+        """Take note of records that the tap sent, with the same version."""
         if self.records and version != self._version:
             self._has_two_versions = True
-        self.records += 1
+        self.records += count
         self._version = version
         self._activated = None
         self._is_announced = False

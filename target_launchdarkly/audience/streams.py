@@ -177,12 +177,12 @@ class Streams:
 
     # Messages
 
-    def note_record(self, name: str, version: object) -> None:
-        """Take note of a record that the tap sent, whatever becomes of it."""
+    def note_record(self, name: str, version: object, count: int = 1) -> None:
+        """Take note of records that the tap sent, all alike, whatever becomes of them."""
         for stream in self._snapshots.get(name, ()):
             if not stream.completeness.records:
                 stream.completeness.is_resumed = self._bookmarks.show_resumed(name)
-            stream.completeness.note_record(version)
+            stream.completeness.note_record(version, count)
 
     def note_activate_version(self, name: str, version: object) -> None:
         """Take note of an ACTIVATE_VERSION message."""

@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
     from singer_sdk.mapper import StreamMap
 
-    from target_launchdarkly.audience.words import Voice
     from target_launchdarkly.intake.columns import Columns
     from target_launchdarkly.intake.membership import MembershipRule, Row
-    from target_launchdarkly.sinks import AudienceSink, AudienceTarget
+    from target_launchdarkly.sinks import AudienceSink, AudienceTarget, Line
 
 #: What a pipe holds, so that one read empties it.
 BLOCK_BYTES = 65_536
@@ -93,7 +92,7 @@ class Records:
         self._layout = 0
         self._ways: dict[str, Way] = {}
         self._decode: Callable[[bytes], Any] = _decode_nothing
-        self._takers: dict[type, Callable[[Any], None]] = {}
+        self._takers: dict[type, Callable[[Row, object], None]] = {}
 
     def rest(self, source: IO[bytes]) -> Iterator[bytes]:
         """Take what can be taken, and yield every other line in its turn.
@@ -117,9 +116,9 @@ class Records:
                     message = None
                 take = takers.get(message.__class__)
                 if take is not None:
-                    take(message)
+                    take(message.record, message.version)
                     continue
-                self._settle()
+                self.settle()
                 self.line_number = last - length_hint(todo)
                 yield line
                 if self._layout != self._target.layout:
@@ -128,7 +127,7 @@ class Records:
         finally:
             self.line_number = last - length_hint(todo)
             self._count()
-        self._settle()
+        self.settle()
 
     def way_of(self, stream_name: str) -> Way | None:
         """Return how rows of a stream's BATCH files are taken; None for the SDK's way."""
@@ -141,7 +140,8 @@ class Records:
         self.taken += taken
         return taken
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Hand over what was counted, and let a checkpoint be made if it is due."""
         if self._count():
             self._target.look_at_age()
 
@@ -172,6 +172,21 @@ class Records:
             self._decode = msgspec.json.Decoder(Union[types]).decode  # noqa: UP007 known only here
 
 
+class _Lane:
+    """Where the plain rows of a stream about one segment go, and how many went since the last look.
+
+    A row is plain if its size and its version are those of the row before.
+    """
+
+    __slots__ = ("line", "not_acted_on", "said", "say", "size")
+
+    def __init__(self, line: Line, size: object) -> None:
+        self.line = line
+        self.say = line.feed.voice.say
+        self.size = size
+        self.said = self.not_acted_on = 0
+
+
 class Way:
     """One stream's way from what is decoded to its words."""
 
@@ -191,30 +206,11 @@ class Way:
             gc=False,
         )
         self._words = _words(sink.rule)
-        #: Where all words go, where every record is about the same segment and it was read.
-        self._voice: Voice | None = None
-        self._said = self._not_acted_on = self._processed = 0
-
-    def take(self, message: Any) -> None:
-        """Take a RECORD message.
-
-        Raises:
-            TargetError: As the sink would.
-        """
-        row = message.record
-        voice = self._voice
-        if voice is not None and not row.deleted:
-            key = row.key
-            word = self._words.get(row.flag, UNDECIDED)
-            # What is plain goes straight to the words; the sink looks at everything else.
-            if word is not UNDECIDED and key.__class__ is str and key and key.strip() == key:
-                if word is None:
-                    self._not_acted_on += 1
-                else:
-                    self._said += 1
-                    voice.say(key, word)
-                return
-        self._process(row, message.version)
+        #: By what a row says of its segment.
+        self._lanes: dict[object, _Lane] = {}
+        self._busy: list[_Lane] = []
+        self._version: object = ABSENT
+        self._processed = 0
 
     @property
     def names(self) -> set[str]:
@@ -227,28 +223,55 @@ class Way:
             return row_of(record, self.sink.columns)
         return record
 
-    def take_row(self, row: Row, version: object = None) -> None:
-        """Take a row of a BATCH file.
+    def take(self, row: Row, version: object) -> None:
+        """Take a row of a RECORD message or of a BATCH file.
 
         Raises:
             TargetError: As the sink would.
         """
+        lane = self._lanes.get(row.segment)
+        if lane is not None and not row.deleted:
+            key = row.key
+            word = self._words.get(row.flag, UNDECIDED)
+            # What is plain goes straight to the words; the sink looks at everything else.
+            if (
+                word is not UNDECIDED
+                and key.__class__ is str
+                and key
+                and key.strip() == key
+                and row.size == lane.size
+                and version == self._version
+            ):
+                if not (lane.said or lane.not_acted_on):
+                    self._busy.append(lane)
+                if word is None:
+                    lane.not_acted_on += 1
+                else:
+                    lane.said += 1
+                    lane.say(key, word)
+                return
         self._process(row, version)
 
     def _process(self, row: Row, version: object) -> None:
+        self._tally()
         self._processed += 1
         self.sink.take(row, version)
-        if self._voice is None:
-            self._voice = self.sink.voice
+        self._version = version
+        if self.sink.line is not None:
+            self._lanes[row.segment] = _Lane(self.sink.line, row.size)
 
     def count(self) -> int:
         """Tell the sink what was only counted, and return how many records were taken since."""
-        said = self._said + self._not_acted_on
-        if said:
-            self.sink.tally_said(self._said, self._not_acted_on)
-            self._said = self._not_acted_on = 0
-        taken, self._processed = self._processed + said, 0
+        self._tally()
+        taken, self._processed = self._processed, 0
         return taken
+
+    def _tally(self) -> None:
+        for lane in self._busy:
+            self.sink.tally_plain(lane.line, self._version, lane.said, lane.not_acted_on)
+            self._processed += lane.said + lane.not_acted_on
+            lane.said = lane.not_acted_on = 0
+        self._busy.clear()
 
 
 def _words(rule: MembershipRule) -> dict[object, int | None]:
