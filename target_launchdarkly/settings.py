@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from target_launchdarkly.errors import SettingsError
@@ -48,13 +48,6 @@ __all__ = [
 
 #: Settings that may be a fraction, which the SDK reads from a config file as a Decimal.
 FRACTIONS = ("max_removal_percent", "request_timeout", "max_retry_seconds")
-
-
-class NamedStream(Protocol):
-    """A stream as the tap and as the stream maps call it."""
-
-    name: str
-    alias: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +105,6 @@ class Settings:
     max_retry_seconds: float
     #: The streams that stream maps name, by the tap's name and the alias.
     mapped_streams: tuple[tuple[str, str], ...] = ()
-
-    def names(self, stream: NamedStream) -> bool:
-        """Whether a stream is named by the settings, so that it would be missed."""
-        return stream.alias in self.streams or (stream.name, stream.alias) in self.mapped_streams
 
     def for_stream(self, stream_name: str) -> StreamSettings:
         """Return the settings of one stream."""

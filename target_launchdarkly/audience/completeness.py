@@ -158,7 +158,8 @@ class Completeness:
 
     def is_whole(self, now: float) -> bool:
         """Whether it is proven that all of it came, for whatever segments."""
-        return not self.unreadable and None in (self._version_gap(now), self._trust_gap())
+        is_usable = bool(self.arrived) and not self.unreadable
+        return is_usable and None in (self._version_gap(now), self._trust_gap())
 
     def _version_gap(self, now: float) -> str | None:
         if self._activated is None:

@@ -98,7 +98,7 @@ def plan_changes(
                 members_out.add(context_key)
             if steps := _steps_out(context_key, sight, policy):
                 leaves[context_key] = Change(context_kind, context_key, steps)
-        else:
+        elif word == IN:
             joins.take(context_key)
             leaves.pop(context_key, None)
             members_out.discard(context_key)

@@ -23,7 +23,7 @@ REMEDY_NEVER_CAME = (
 REMEDY_NO_STREAM = "Look whether the tap failed, and whether its stream is selected."
 UNMISSED = (
     "could fail to come without being missed. Name each of them in streams (with {} if it has no "
-    "settings of its own)."
+    "settings of its own), or, if stream_maps join them under one name, each in stream_maps."
 )
 OVERSHADOWED = (
     "names its segments, and may have been about to name this one: a size speaks of the segments "
@@ -274,7 +274,16 @@ class Streams:
             for segment_key in stream.feeds or [stream.settings.segment_key or ""]:
                 feeders.setdefault(segment_key, []).append(stream)
         for segment_key, streams in feeders.items():
-            names = [stream.name for stream in streams if not self._settings.names(stream)]
+            aliases = [stream.alias for stream in streams]
+            names = [
+                stream.name
+                for stream in streams
+                if (stream.name, stream.alias) not in self._settings.mapped_streams
+                # Two streams under one name of `streams` are told apart by `stream_maps` alone.
+                and not (
+                    stream.alias in self._settings.streams and aliases.count(stream.alias) == 1
+                )
+            ]
             if len(streams) > 1 and names:
                 told = "', '".join(names)
                 yield segment_key, f"several streams feed it, and '{told}' {UNMISSED}"

@@ -73,10 +73,14 @@ class BigSegment:
         self._client = client
         self._requests = requests
         self._audience = Audience(key, answer.get("unboundedContextKind") or "user")
+        self._sent_up_to = 0
+        self.see(answer)
+
+    def see(self, answer: Answer) -> None:
+        """Take how many targets LaunchDarkly shows."""
         counts = answer.get("_unboundedMetadata") or {}
         self._members_at_start = counts.get("includedCount")
         self._excludes_by_hand = counts.get("excludedCount") != 0
-        self._sent_up_to = 0
 
     def open(self, context_kind: str, planner: Planner) -> None:
         """Look whether the targets of this kind can be synced as the settings ask.

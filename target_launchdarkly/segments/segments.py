@@ -61,13 +61,28 @@ class Segment:
         draft = self._opened.draft(planner)
         if not self.tally.was_created or self._is_created:
             return draft
-        return Draft(draft.problems, lambda: self._create_and(draft.carry_out))
+        return Draft(draft.problems, lambda: self._create_and_carry_out(planner))
 
-    def _create_and(self, carry_out: Callable[[], None]) -> None:
+    def _create_and_carry_out(self, planner: Planner) -> None:
+        """Create the segment, and plan anew: somebody else may have created it meanwhile.
+
+        Raises:
+            LaunchDarklyError: The segment could not be created or changed.
+            SegmentError: The plan made anew may not be carried out.
+        """
+        assert self._opened is not None  # noqa: S101
         if not self._requests.is_dry_run:
-            self._create_it()
+            answer = self._create_it()
+            if bool(answer.get("unbounded")) != (self._create == "big"):
+                raise SegmentError(
+                    f"Segment '{self.key}' was created meanwhile, of another type. Run again."
+                )
+            self._opened.see(answer)
         self._is_created = True
-        carry_out()
+        draft = self._opened.draft(planner)
+        if draft.problems:
+            raise SegmentError(f"Segment '{self.key}': {' '.join(draft.problems)}")
+        draft.carry_out()
 
     def _read(self, context_kind: str) -> Answer:
         """Return the segment, or what it will be once it is created."""
@@ -114,16 +129,14 @@ class Segment:
         }
         return body | ({"unboundedContextKind": context_kind} if is_big else {})
 
-    def _create_it(self) -> None:
+    def _create_it(self) -> Answer:
         for _ in self._client.looks():
             self._client.create_segment(self.key, self._body)
             try:
-                self._client.get_segment(self.key)
+                return self._client.get_segment(self.key)
             except NotFoundError as error:
                 # The conflict that was taken for "exists already" was of another kind.
                 missing = error
-            else:
-                return
         raise missing
 
 

@@ -183,7 +183,7 @@ class StandardSegment:
                 if refusals > MAX_REFUSALS or todo[:1] == [chunk]:
                     raise
             else:
-                self._see(answer)
+                self.see(answer)
                 self._count(chunk)
         if self._client.has_doubts(self.key):
             self._look()
@@ -214,9 +214,9 @@ class StandardSegment:
         return self._client.patch_segment(self.key, body)
 
     def _look(self) -> None:
-        self._is_unseen = not self._see(self._client.get_segment(self.key))
+        self._is_unseen = not self.see(self._client.get_segment(self.key))
 
-    def _see(self, answer: Answer) -> bool:
+    def see(self, answer: Answer) -> bool:
         """Take LaunchDarkly's answer as the new view, unless it is older than what was seen."""
         if _age(answer) < _age(self._last):
             return False
