@@ -14,14 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from messages import keys, leavers, members, schema, state
 from running import SEGMENT, TOKEN
-from target_process import (
-    DEADLINE_SECONDS,
-    STOPPED_BY,
-    Running,
-    WatchedFaults,
-    notice,
-    send,
-)
+from target_process import DEADLINE_SECONDS, STOPPED_BY, Running, WatchedFaults, notice, send
 
 from target_launchdarkly.sandbox import Fault, RateLimit, RequestLog, Sandbox
 

@@ -1,66 +1,58 @@
-"""What proves a snapshot complete, and what looks as if it did."""
+"""What proves a snapshot whole, and what looks as if it did."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import pytest
+from completeness_cases import NOW, VERSION, gap_of, reason, rows_of, stream, with_records
 
-from target_launchdarkly.audience.completeness import StreamCompleteness
+from target_launchdarkly.audience.completeness import (
+    REMEDY_CONTRADICTION,
+    REMEDY_DUPLICATES,
+    REMEDY_EMPTY,
+    REMEDY_FILTER,
+    REMEDY_FILTERED,
+    REMEDY_LOST,
+    REMEDY_SIZE,
+    REMEDY_UNREADABLE,
+    WAYS_TO_PROVE,
+    Completeness,
+    Gap,
+)
 
-NOW = 1_800_000_000
 LATER = NOW + 3_600
 NO_VERSION = "no ACTIVATE_VERSION came after the last record"
-NO_TIME = "the activated version is not the time of this run"
+NO_TIME = "the activated version is not later than the start of this run"
 OTHER_VERSION = "not all records carry the version that was activated"
 NO_SIZE = "audience_size_field is not set"
 NO_TRUST = "trust_end_of_input is not set"
 
 
-def stream(**more: Any) -> StreamCompleteness:
-    return StreamCompleteness("audience", started_at=NOW, **more)
+# What is missing
 
 
-def with_records(*versions: object, **more: Any) -> StreamCompleteness:
-    told = stream(**more)
-    for version in versions:
-        told.note_record(version)
-    return told
-
-
-def with_sizes(*stated: object, segment_key: str = "beta") -> StreamCompleteness:
-    told = stream(audience_size_field="size")
-    for size in stated:
-        told.note_record(None)
-        told.note_size(segment_key, size)
-    return told
-
-
-def gaps(told: StreamCompleteness, segment_key: str = "beta") -> str:
-    return ", ".join(told.gaps(segment_key, now=LATER))
-
-
-def test_stream_that_shows_nothing_lacks_every_proof() -> None:
-    told = stream()
-
-    assert told.gaps("beta", now=LATER) == ["no record came", NO_SIZE, NO_TRUST]
-    assert not told.is_proven("beta", now=LATER)
+def test_stream_that_shows_nothing_has_no_record() -> None:
+    assert gap_of(stream()) == Gap("no record came", REMEDY_EMPTY)
 
 
 def test_stream_that_ends_without_a_sign_names_what_each_proof_lacks() -> None:
-    assert with_records(None).gaps("beta", now=LATER) == [NO_VERSION, NO_SIZE, NO_TRUST]
+    gap = gap_of(with_records(None))
+
+    assert gap == Gap(f"{NO_VERSION}, {NO_SIZE}, {NO_TRUST}", WAYS_TO_PROVE)
+
+
+# Versions
 
 
 @pytest.mark.parametrize(
     "version",
     [
-        pytest.param(NOW, id="seconds-now"),
-        pytest.param(NOW - 60, id="seconds-a-minute-before"),
+        pytest.param(NOW + 1, id="seconds"),
         pytest.param(LATER, id="seconds-at-the-end"),
-        pytest.param(NOW * 1_000, id="milliseconds-now"),
-        pytest.param((NOW - 60) * 1_000, id="milliseconds-a-minute-before"),
-        pytest.param(NOW * 1_000 + 999, id="milliseconds-within-a-second"),
+        pytest.param(LATER + 60, id="seconds-of-a-clock-that-is-fast"),
+        pytest.param(NOW * 1_000 + 1, id="milliseconds"),
+        pytest.param((LATER + 60) * 1_000, id="milliseconds-of-a-clock-that-is-fast"),
     ],
 )
 def test_new_version_activated_after_its_last_record_proves(version: int) -> None:
@@ -68,39 +60,49 @@ def test_new_version_activated_after_its_last_record_proves(version: int) -> Non
 
     told.note_activate_version(version)
 
-    assert told.is_proven("beta", now=LATER)
-    assert told.is_proven("any other", now=LATER)
+    assert gap_of(told) is None
 
 
 @pytest.mark.parametrize(
     "version",
     [
-        pytest.param(NOW - 61, id="seconds-more-than-a-minute-before"),
-        pytest.param((NOW - 61) * 1_000, id="milliseconds-more-than-a-minute-before"),
-        pytest.param((NOW - 60) * 1_000 - 1, id="milliseconds-just-more-than-a-minute-before"),
+        pytest.param(NOW, id="seconds-of-the-start"),
+        pytest.param(NOW * 1_000, id="milliseconds-of-the-start"),
+        pytest.param(NOW - 1, id="seconds-just-before"),
+        pytest.param(NOW * 1_000 - 1, id="milliseconds-just-before"),
+        pytest.param(NOW - 30, id="half-a-minute-before"),
         pytest.param(LATER + 61, id="seconds-of-the-future"),
-        pytest.param((LATER + 61) * 1_000, id="milliseconds-of-the-future"),
-        pytest.param(NOW * 1_000_000, id="microseconds"),
+        pytest.param((LATER + 60) * 1_000 + 1, id="milliseconds-of-the-future"),
+        pytest.param(VERSION * 1_000_000, id="microseconds"),
         pytest.param(10**400, id="a-number-that-no-float-holds"),
         pytest.param(-(10**400), id="a-negative-number-that-no-float-holds"),
         pytest.param(0, id="zero"),
         pytest.param(1, id="a-counter"),
-        pytest.param(-NOW, id="negative"),
+        pytest.param(-VERSION, id="negative"),
         pytest.param(True, id="true"),
-        pytest.param(float(NOW), id="a-float"),
-        pytest.param(Decimal(NOW), id="a-decimal"),
-        pytest.param(str(NOW), id="text"),
-        pytest.param("2027-01-15T08:00:00Z", id="a-date"),
-        pytest.param([NOW], id="a-list"),
+        pytest.param(float(VERSION), id="a-float"),
+        pytest.param(Decimal(VERSION), id="a-decimal"),
+        pytest.param(str(VERSION), id="text"),
+        pytest.param("2027-01-15T08:00:01Z", id="a-date"),
+        pytest.param([VERSION], id="a-list"),
         pytest.param({}, id="an-object"),
     ],
 )
 def test_version_that_is_no_time_of_this_run_proves_nothing(version: object) -> None:
+    """One of the start or earlier may be an interrupted run's, which the tap has resumed."""
     told = with_records(version)
 
     told.note_activate_version(version)
 
-    assert NO_TIME in gaps(told)
+    assert NO_TIME in reason(told)
+
+
+def test_version_later_than_a_start_within_a_second_proves() -> None:
+    told = Completeness(started_at=NOW + 0.25, arrived=1)
+    told.note_record(NOW * 1_000 + 251)
+    told.note_activate_version(NOW * 1_000 + 251)
+
+    assert gap_of(told) is None
 
 
 def test_version_null_is_no_version() -> None:
@@ -108,54 +110,60 @@ def test_version_null_is_no_version() -> None:
 
     told.note_activate_version(None)
 
-    assert NO_VERSION in gaps(told)
+    assert NO_VERSION in reason(told)
+
+
+def test_version_of_a_resumed_table_proves_nothing() -> None:
+    """Whatever its number: rows that left before it was resumed are not missed."""
+    told = with_records(VERSION, is_resumed=True)
+
+    told.note_activate_version(VERSION)
+
+    assert "ACTIVATE_VERSION does not count, because a STATE shows a table" in reason(told)
 
 
 def test_version_activated_before_the_first_record_proves_nothing() -> None:
     told = stream()
-    told.note_activate_version(NOW)
+    told.note_activate_version(VERSION)
 
-    assert "no record came" in gaps(told)
-    told.note_record(NOW)
+    assert reason(told) == "no record came"
+    told.note_record(VERSION)
+    told.arrived = 1
 
-    assert NO_VERSION in gaps(told)
+    assert NO_VERSION in reason(told)
 
 
 def test_version_activated_without_a_record_proves_nothing() -> None:
     told = stream(trust_end_of_input=True, audience_size_field="size")
 
-    told.note_activate_version(NOW)
+    told.note_activate_version(VERSION)
 
-    assert told.gaps("beta", now=LATER) == [
-        "no record came",
-        "no record with 'size' came",
-        "no record came",
-    ]
+    assert reason(told) == "no record came"
 
 
 def test_version_activated_twice_counts_by_the_later_one() -> None:
-    told = with_records(NOW)
-    told.note_activate_version(NOW)
-    told.note_activate_version(NOW + 1)
+    told = with_records(VERSION)
+    told.note_activate_version(VERSION)
+    told.note_activate_version(VERSION + 1)
 
-    assert OTHER_VERSION in gaps(told)
-    told.note_activate_version(NOW)
+    assert OTHER_VERSION in reason(told)
+    told.note_activate_version(VERSION)
 
-    assert told.is_proven("beta", now=LATER)
+    assert gap_of(told) is None
 
 
 @pytest.mark.parametrize(
     "versions",
     [
-        pytest.param([NOW - 1, NOW], id="first-of-another"),
-        pytest.param([NOW, NOW - 1, NOW], id="one-between-of-another"),
-        pytest.param([NOW, NOW - 1], id="last-of-another"),
-        pytest.param([NOW - 1, NOW - 1], id="all-of-another"),
-        pytest.param([None, NOW], id="first-of-none"),
-        pytest.param([NOW, None], id="last-of-none"),
+        pytest.param([VERSION + 1, VERSION], id="first-of-another"),
+        pytest.param([VERSION, VERSION + 1, VERSION], id="one-between-of-another"),
+        pytest.param([VERSION, VERSION + 1], id="last-of-another"),
+        pytest.param([VERSION + 1, VERSION + 1], id="all-of-another"),
+        pytest.param([None, VERSION], id="first-of-none"),
+        pytest.param([VERSION, None], id="last-of-none"),
         pytest.param([None, None], id="all-of-none"),
-        pytest.param([str(NOW)], id="as-text"),
-        pytest.param([NOW * 1_000], id="in-milliseconds"),
+        pytest.param([str(VERSION)], id="as-text"),
+        pytest.param([VERSION * 1_000], id="in-milliseconds"),
     ],
 )
 def test_records_that_do_not_all_carry_the_activated_version_prove_nothing(
@@ -163,118 +171,77 @@ def test_records_that_do_not_all_carry_the_activated_version_prove_nothing(
 ) -> None:
     told = with_records(*versions)
 
-    told.note_activate_version(NOW)
+    told.note_activate_version(VERSION)
 
-    assert OTHER_VERSION in gaps(told)
+    assert OTHER_VERSION in reason(told)
 
 
 def test_two_versions_are_not_forgotten_by_the_second_ones_activation() -> None:
-    told = with_records(NOW - 1)
-    told.note_activate_version(NOW - 1)
-    told.note_record(NOW)
-    told.note_activate_version(NOW)
+    told = with_records(VERSION)
+    told.note_activate_version(VERSION)
+    told.note_record(VERSION + 1)
+    told.note_activate_version(VERSION + 1)
 
-    assert OTHER_VERSION in gaps(told)
+    assert OTHER_VERSION in reason(told)
 
 
-@pytest.mark.parametrize(
-    "stated",
-    [
-        pytest.param([1], id="one-row"),
-        pytest.param([3, 3, 3], id="numbers"),
-        pytest.param([3, "3", 3.0, Decimal("3.0")][:3], id="the-same-number-as-taps-write-it"),
-        pytest.param([Decimal(2), Decimal("2.0")], id="decimals"),
-        pytest.param(["2", "2"], id="text"),
-    ],
-)
-def test_size_that_all_records_state_and_make_proves(stated: list[object]) -> None:
-    assert with_sizes(*stated).is_proven("beta", now=LATER)
+# Rows that cannot be read
 
 
 @pytest.mark.parametrize(
-    ("stated", "gap"),
-    [
-        pytest.param([], "no record with 'size' came", id="no-record"),
-        pytest.param([3, 3], "'size' says 3 rows, 2 came", id="one-too-few"),
-        pytest.param([1, 1], "'size' says 1 rows, 2 came", id="one-too-many"),
-        pytest.param([12_000], "'size' says 12,000 rows, 1 came", id="thousands"),
-        pytest.param([0], "'size' says 0 rows, 1 came", id="zero"),
-        pytest.param([2, 3], "not the same whole number", id="changing"),
-        pytest.param([3, 2, 3], "not the same whole number", id="changing-and-back"),
-        pytest.param([2, None], "not the same whole number", id="null-once"),
-        pytest.param([None], "not the same whole number", id="null"),
-        pytest.param([True], "not the same whole number", id="true"),
-        pytest.param([1.5], "not the same whole number", id="a-fraction"),
-        pytest.param([float("nan")], "not the same whole number", id="not-a-number"),
-        pytest.param([float("inf")], "not the same whole number", id="infinity"),
-        pytest.param([Decimal("NaN")], "not the same whole number", id="decimal-not-a-number"),
-        pytest.param([-1], "not the same whole number", id="negative"),
-        pytest.param(["-1"], "not the same whole number", id="negative-text"),
-        pytest.param(["one"], "not the same whole number", id="words"),
-        pytest.param([""], "not the same whole number", id="empty-text"),
-        pytest.param(["1.0"], "not the same whole number", id="text-with-a-fraction"),
-        pytest.param(["²"], "not the same whole number", id="a-digit-that-is-no-number"),
-        pytest.param(
-            ["1" * 5_000], "not the same whole number", id="more-digits-than-python-reads"
-        ),
-        pytest.param([10**400], "not the same whole number", id="no-row-count"),
-        pytest.param([Decimal("1E+999999")], "not the same whole number", id="huge-exponent"),
-        pytest.param([[1]], "not the same whole number", id="a-list"),
-        pytest.param([{}], "not the same whole number", id="an-object"),
-    ],
+    ("unreadable", "told"),
+    [(1, "1 row came whose key or segment cannot be read"), (1_200, "1,200 rows came whose key")],
 )
-def test_size_that_does_not_fit_proves_nothing(stated: list[object], gap: str) -> None:
-    assert gap in gaps(with_sizes(*stated))
+def test_rows_that_cannot_be_read_outweigh_every_proof(unreadable: int, told: str) -> None:
+    """Nobody can tell who is missing: the row may have named him."""
+    stream = with_records(VERSION, audience_size_field="size", trust_end_of_input=True)
+    stream.note_activate_version(VERSION)
+    assert gap_of(stream, rows_of(1), 1) is None
+
+    stream.unreadable = unreadable
+    gap = gap_of(stream, rows_of(1), 1)
+
+    assert gap
+    assert told in gap.reason
+    assert gap.remedy == REMEDY_UNREADABLE
 
 
-def test_sizes_count_by_segment() -> None:
-    told = with_sizes(2, 2, segment_key="whole")
-    told.note_size("cut", 2)
-
-    assert told.is_proven("whole", now=LATER)
-    assert "'size' says 2 rows, 1 came" in gaps(told, "cut")
-    assert "no record with 'size' came" in gaps(told, "unnamed")
+# What else proves nothing
 
 
-def test_size_that_proves_does_not_need_the_other_proofs() -> None:
-    told = with_sizes(2, 2)
-    told.note_activate_version(NOW - 3_600)
-    told.is_incremental = True
+def test_version_after_a_schema_announces_what_is_to_come() -> None:
+    """Taps of the Meltano SDK write it before each partition, always the same one."""
+    told = with_records(VERSION)
+    told.note_schema()
+    told.note_activate_version(VERSION)
 
-    assert told.gaps("beta", now=LATER) == []
+    assert NO_VERSION in reason(told)
+    told.note_record(VERSION)
+    told.note_activate_version(VERSION)
 
-
-def test_size_that_does_not_fit_is_no_gap_where_another_proof_holds() -> None:
-    """Each of the three is enough: the first one that holds proves the stream."""
-    told = with_records(NOW, audience_size_field="size")
-    told.note_size("beta", 7)
-    told.note_activate_version(NOW)
-
-    assert told.is_proven("beta", now=LATER)
+    assert gap_of(told) is None
 
 
-def test_trust_needs_a_record() -> None:
-    told = stream(trust_end_of_input=True)
+def test_rows_that_stream_maps_all_filtered_out_are_no_audience() -> None:
+    """However whole the stream is: a filter that is wrong would empty the segment."""
+    told = with_records(VERSION, VERSION, trust_end_of_input=True)
+    told.note_activate_version(VERSION)
+    told.arrived = 0
 
-    assert not told.is_proven("beta", now=LATER)
-    told.note_record(None)
+    gap = gap_of(told)
 
-    assert told.is_proven("beta", now=LATER)
-
-
-def test_trust_does_not_count_for_an_incremental_stream() -> None:
-    told = with_records(None, trust_end_of_input=True)
-
-    told.is_incremental = True
-
-    assert "bookmark_properties" in gaps(told)
+    assert gap == Gap("stream_maps filtered all 2 rows out", REMEDY_FILTERED)
 
 
-def test_version_counts_for_an_incremental_stream() -> None:
-    """Whoever writes a new version after the last record has sent the table whole."""
-    told = with_records(NOW)
-    told.is_incremental = True
+def test_each_cause_has_a_remedy_of_its_own() -> None:
+    remedies = [
+        *(WAYS_TO_PROVE, REMEDY_EMPTY, REMEDY_UNREADABLE),
+        *(REMEDY_DUPLICATES, REMEDY_FILTER, REMEDY_FILTERED, REMEDY_LOST),
+        *(REMEDY_CONTRADICTION, REMEDY_SIZE),
+    ]
 
-    told.note_activate_version(NOW)
-
-    assert told.is_proven("beta", now=LATER)
+    assert len(set(remedies)) == len(remedies)
+    for way in ("audience_size_field", "ACTIVATE_VERSION", "trust_end_of_input", "'add'"):
+        assert way in WAYS_TO_PROVE
+    assert "null key and the size 0" in REMEDY_EMPTY
+    assert "stream_maps" in REMEDY_FILTER
