@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
-from collections import Counter
+import weakref
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -35,6 +33,8 @@ logger = logging.getLogger(__name__)
 #: From so many patches on, additions go as one import, which takes one request to start and one
 #: a look: 1, 2, 4 … seconds apart, so that 20 requests watch an import for 15 minutes.
 IMPORT_INSTEAD_OF_PATCHES = 20
+#: Keys that are written to a file at once.
+BUFFERED_KEYS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ class BigPlan:
     removing: int
     #: Keys that must be neither added nor removed.
     spared: int
+    #: The keys to add, where an import may take them.
+    file: KeyFile | None
 
 
 class BigSegment:
@@ -97,17 +99,21 @@ class BigSegment:
             )
 
     def plan(self, planner: Planner) -> BigPlan:
-        """Return what follows from the words that are not sent yet."""
-        count = Counter(
-            word for _, word in planner.words.once(self._audience, after=self._sent_up_to)
-        )
+        """Return what follows from the words that are not sent yet.
+
+        To sort a million words takes longest of all, so that the file of an import, if there may be
+        one, is written as they are counted.
+        """
+        words, replaces = planner.words, planner.is_snapshot(self.key)
+        may_be_much = words.place - self._sent_up_to > IMPORT_INSTEAD_OF_PATCHES
+        file = KeyFile() if replaces or may_be_much else None
+        count = [0, 0, 0]
+        for context_key, word in words.once(self._audience, after=self._sent_up_to):
+            count[word] += 1
+            if file is not None and word == IN:
+                file.add(context_key)
         return BigPlan(
-            planner.is_snapshot(self.key),
-            self._sent_up_to,
-            planner.words.place,
-            count[IN],
-            count[OUT],
-            count[SPARED],
+            replaces, self._sent_up_to, words.place, count[IN], count[OUT], count[SPARED], file
         )
 
     def draft(self, planner: Planner) -> Draft:
@@ -153,7 +159,7 @@ class BigSegment:
         """
         if plan.replaces:
             self._warn_of_excluded(planner.policy)
-            self._import("replace", plan, planner.words)
+            self._import("replace", plan)
             leaving = self._unlisted(plan)
             self._tally.removed += leaving
             self._tally.changed += leaving
@@ -178,9 +184,11 @@ class BigSegment:
         # An import does not look at the excluded targets, so patches go where there are any.
         is_much = plan.adding > IMPORT_INSTEAD_OF_PATCHES * self._requests.max_operations
         if is_much and not self._excludes_by_hand:
-            self._import("merge", plan, planner.words)
+            self._import("merge", plan)
             additions = iter(())
-        removals = self._changes(plan, planner.words, OUT, ("uninclude", *exclude))
+        removals: Iterator[Change] = iter(())
+        if plan.removing:
+            removals = self._changes(plan, planner.words, OUT, ("uninclude", *exclude))
         for chunk in chunks(chain(removals, additions), self._requests.max_operations):
             self._patch(chunk, policy)
 
@@ -244,9 +252,10 @@ class BigSegment:
             removed,
         )
 
-    def _import(self, mode: str, plan: BigPlan, words: Words) -> None:
+    def _import(self, mode: str, plan: BigPlan) -> None:
+        assert plan.file is not None  # noqa: S101
         if not self._requests.is_dry_run:
-            with csv_file(self._keys(plan, words, IN)) as file:
+            with plan.file.at_end() as file:
                 import_id = self._client.create_import(self.key, file, mode)
             logger.info(
                 "Segment '%s': import %s of %d keys (%s) begun.",
@@ -298,12 +307,29 @@ IMPORT_ENDS: Mapping[str, str] = {
 }
 
 
-def csv_file(context_keys: Iterator[str]) -> IO[bytes]:
-    """Return a temporary file with one key a line, at its end. Closing it deletes it."""
-    file = TemporaryFile()  # noqa: SIM115 the caller closes it
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
-    # All quoted, so that no key can look like a byte order mark or lose a blank.
-    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    writer.writerows([context_key] for context_key in context_keys)
-    text.flush()
-    return text.detach()
+class KeyFile:
+    """A temporary file with one key a line, which is deleted however the process ends."""
+
+    def __init__(self) -> None:
+        self._file = TemporaryFile()  # noqa: SIM115 closed below
+        # Also where the plan is refused, or its keys go as patches.
+        weakref.finalize(self, self._file.close)
+        self._keys: list[str] = []
+
+    def add(self, context_key: str) -> None:
+        """Write a key, all quoted: none can look like a byte order mark or lose a blank."""
+        self._keys.append(context_key.replace('"', '""'))
+        if len(self._keys) >= BUFFERED_KEYS:
+            self._write()
+
+    def at_end(self) -> IO[bytes]:
+        """Return the file, written to its end. Closing it deletes it."""
+        self._write()
+        self._file.flush()
+        return self._file
+
+    def _write(self) -> None:
+        if self._keys:
+            lines = '"\n"'.join(self._keys)
+            self._file.write(f'"{lines}"\n'.encode())
+            self._keys.clear()
