@@ -16,7 +16,7 @@ from target_launchdarkly.configuration import ConfiguredTarget
 from target_launchdarkly.errors import InvalidRecordError, StreamError
 from target_launchdarkly.intake.columns import DELETED_AT, booleans_of, columns_of
 from target_launchdarkly.intake.membership import ABSENT, MembershipRule, context_key
-from target_launchdarkly.intake.records import row_of
+from target_launchdarkly.intake.rows import row_of
 from target_launchdarkly.settings import DEFAULT_MEMBERSHIP_FIELD, KEY_PATTERN
 
 if sys.version_info >= (3, 12):
@@ -184,12 +184,11 @@ class AudienceSink(BatchSink):
         self._take(row)
         self.record_counter_metric.increment()
 
-    def tally_plain(self, line: Line, version: object, said: int, not_acted_on: int) -> None:
+    def tally_plain(self, line: Line, version: object, records: int, not_acted_on: int) -> None:
         """Count records whose words went straight to their voice, or that say nothing.
 
         They are like the one before them in all but key and flag.
         """
-        records = said + not_acted_on
         self.tally_record_read(records)
         self.record_counter_metric.increment(records)
         self._target.streams.note_record(self.stream_name, version, records)

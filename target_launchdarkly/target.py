@@ -144,14 +144,13 @@ class TargetLaunchDarkly(CommandTarget):
         way = records.way_of(name) if records else None
         for url in message_dict["manifest"]:
             self.streams.note_file(name, url)
-        for row in batches.rows(message_dict, self.config.get("batch_config"), way):
-            if way is None or isinstance(row, dict):
-                message = {"type": "RECORD", "stream": name, "record": row, "version": version}
+        for rows in batches.rows(message_dict, self.config.get("batch_config"), way):
+            if isinstance(rows, dict) or not (records and way):
+                message = {"type": "RECORD", "stream": name, "record": rows, "version": version}
                 self._process_record_message(message)
             else:
-                way.take(row, version)
-        if records:
-            records.settle()
+                way.take_rows(rows, version)
+                records.settle()
 
     # Checkpoints and STATE
 

@@ -57,16 +57,19 @@ ROOMS: dict[str, set[str]] = {
     # Lines become records, records words.
     "intake/columns": {"errors", "names"},
     "intake/membership": {"errors"},
-    "intake/batches": {"errors", "intake/membership"},
+    "intake/blocks": set(),
+    "intake/rows": {"intake/membership"},
+    "intake/batches": {"errors", "intake/blocks", "intake/membership", "intake/rows"},
     "intake/reader": {"errors", "intake/membership"},
-    "intake/records": {"audience/words", "intake/membership"},
+    "intake/ways": {"audience/words", "intake/membership", "intake/rows"},
+    "intake/records": {"intake/blocks", "intake/ways"},
     "report/check": {"errors"},
     "report/progress": set(),
     # Where an SDK developer looks first.
     "configuration": {"names", "settings"},
     "sinks": {
         *("errors", "settings", "configuration", "audience/completeness", "audience/words"),
-        *("intake/columns", "intake/membership", "intake/records"),
+        *("intake/columns", "intake/membership", "intake/rows"),
     },
     "checkpoint": {"errors"},
     "command": {
@@ -96,9 +99,11 @@ ROOMS_FOR_TYPES: dict[str, set[str]] = {
     "report/progress": {"api/client", "segments/segments"},
     "intake/columns": {"settings"},
     "intake/membership": {"intake/columns"},
-    "intake/batches": {"intake/records"},
+    "intake/rows": {"intake/columns"},
+    "intake/batches": {"intake/ways"},
     "intake/reader": {"intake/records"},
-    "intake/records": {"intake/columns", "sinks"},
+    "intake/ways": {"sinks"},
+    "intake/records": {"sinks"},
     "sinks": {"audience/planner", "audience/streams", "report/tally", "segments/segments"},
     "checkpoint": {"audience/planner", "audience/streams", "segments/segments"},
 }
@@ -114,7 +119,7 @@ LIBRARIES: dict[str, set[str]] = {
     "backoff": {"api/client"},
     "click": {"command", "configuration"},
     "rich": {"report/progress"},
-    "msgspec": {"intake/records"},
+    "msgspec": {"intake/records", "intake/rows", "intake/ways"},
     "aiohttp": set(),
 }
 #: Rooms without any library, so that they can be tested, and understood, alone.

@@ -91,8 +91,13 @@ def plan_changes(
     joins = _Joins(context_kind, sight, policy)
     leaves: dict[str, Change] = {}
     members_out: set[str] = set()
+    # Most words take out who is out already, and change nothing, unless who is out is excluded.
+    known = {*sight.included, *sight.first, *sight.joined, *sight.lifted}
+    is_idle = policy.removal_action == "remove"
     for context_key, word in words:
         if word == OUT:
+            if is_idle and context_key not in known and context_key not in joins.taken:
+                continue
             joins.leave(context_key)
             if context_key in sight.first or context_key in sight.joined:
                 members_out.add(context_key)
@@ -157,11 +162,14 @@ class _Joins:
         self._lifts = policy.excluded_key_action == "include"
         self.changes: dict[str, Change] = {}
         self.excluded_by_hand: set[str] = set()
+        #: The keys that were taken, also if they were taken back.
+        self.taken: set[str] = set()
 
     def take(self, context_key: str) -> None:
         """Take a key that is to be included; included beats excluded."""
         if context_key in self._sight.included:
             return
+        self.taken.add(context_key)
         if context_key not in self._sight.excluded:
             self.changes[context_key] = Change(self._context_kind, context_key, ("include",))
         elif self._lifts or context_key in self._sight.barred:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import marshal
 import sqlite3
 import weakref
 from collections import defaultdict
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
+from zlib import crc32
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,14 +18,14 @@ OUT, IN, SPARED = 0, 1, 2
 
 #: Words that are held in memory; more of them go to disk together.
 MAX_WORDS_IN_MEMORY = 200_000
-#: A word and its place in the order of all words are one number: `place << PLACE_BITS | word`.
+#: A word and its place in the order of all words are one number: `place << _PLACE_BITS | word`.
 _PLACE_BITS = 2
-_STEP = 1 << _PLACE_BITS
-_WORD = _STEP - 1
+PLACE_STEP = 1 << _PLACE_BITS
+_WORD = PLACE_STEP - 1
 #: Whether memory is full is looked at once in so many words.
 _LOOK_EVERY = 1_024 << _PLACE_BITS
-#: Rows of an answer that are held at once.
-_FETCHED_ROWS = 1_000
+#: Into so many parts the keys are divided on disk: one part of all words is in memory at a time.
+_PARTS = 64
 
 
 class Audience(NamedTuple):
@@ -36,10 +38,10 @@ class Audience(NamedTuple):
 class Voice:
     """What one stream says about one audience. Made by `Words.voice`."""
 
-    __slots__ = ("_words", "latest", "number")
+    __slots__ = ("latest", "number", "words")
 
     def __init__(self, words: Words, number: int) -> None:
-        self._words = words
+        self.words = words
         #: Which of the run's voices it is, from 0.
         self.number = number
         #: By key, the last word and its place, but for what is on disk.
@@ -47,22 +49,23 @@ class Voice:
 
     def say(self, context_key: str, word: int) -> None:
         """Take a word about a key; it takes the place of what this voice said of it before."""
-        words = self._words
-        words.place = place = words.place + _STEP
+        words = self.words
+        words.place = place = words.place + PLACE_STEP
         self.latest[context_key] = place | word
         if not place % _LOOK_EVERY:
             words.make_room()
 
     def count(self) -> int:
         """Return how many different keys this voice spoke of."""
-        return self._words.count(self)
+        return self.words.count(self)
 
 
 class Words:
     """The words of a run, in memory up to a bound and beyond it on disk.
 
     The disk is SQLite's temporary database, which it deletes before it writes the first byte:
-    nothing is left behind, however the process ends.
+    nothing is left behind, however the process ends. Words stand there in chunks of one voice and
+    of the keys of one part, so that all words about a key are found by reading one part.
 
     Args:
         max_in_memory: Words that are held in memory.
@@ -87,14 +90,16 @@ class Words:
     def of(self, audience: Audience) -> Iterator[tuple[str, int]]:
         """Yield the keys of an audience with the words about them, the same order each time.
 
-        A key may come again, and then the later word counts: to sort a million keys takes longer
-        than all else, and only who needs each key once has to.
+        A key may come again, and then the later word counts: only who needs each key once has to
+        pay for that.
         """
         voices = self._voices.get(audience, [])
         if self._database is None or len(voices) != 1:
-            return self.once(audience)
-        rows = self._rows(f"SELECT context_key, place FROM {_said(voices[0])}")  # noqa: S608
-        return ((context_key, place & _WORD) for context_key, place in rows)
+            yield from self.once(audience)
+            return
+        for chunk in self._chunks(voices[0].number):
+            for context_key, place in chunk.items():
+                yield context_key, place & _WORD
 
     def once(self, audience: Audience, *, after: int = 0) -> Iterator[tuple[str, int]]:
         """Yield every key of an audience once, with the last word of all voices about it.
@@ -103,18 +108,14 @@ class Words:
             audience: Whom the words are about.
             after: Only words after this place.
         """
-        voices = self._voices.get(audience, [])
-        last = _last_words(voices) if self._database is None else self._last_rows(voices)
-        for context_key, place in last:
-            if place > after | _WORD:
-                yield context_key, place & _WORD
+        for last in self._last_words(self._voices.get(audience, [])):
+            for context_key, place in last.items():
+                if place > after | _WORD:
+                    yield context_key, place & _WORD
 
     def count(self, voice: Voice) -> int:
         """Return how many different keys a voice spoke of."""
-        if self._database is None:
-            return len(voice.latest)
-        query = f"SELECT count(*) FROM (SELECT 1 FROM {_said(voice)} GROUP BY context_key)"  # noqa: S608
-        return int(next(self._rows(query))[0])
+        return sum(map(len, self._last_words([voice])))
 
     def settle(self) -> None:
         """Prepare for reading: if anything is on disk, all is."""
@@ -131,15 +132,11 @@ class Words:
             return
         self._on_disk = 0
         for voice in self._all:
-            said = _said(voice)
-            database.execute(
-                "CREATE TABLE fresh AS SELECT context_key, max(place) AS place "  # noqa: S608
-                f"FROM {said} GROUP BY context_key"
-            )
-            database.execute(f"DROP TABLE {said}")
-            database.execute(f"ALTER TABLE fresh RENAME TO {said}")
-            rows = database.execute(f"SELECT count(*) FROM {said}")  # noqa: S608
-            self._on_disk += rows.fetchone()[0]
+            for part in range(_PARTS):
+                last = self._last_of_part([voice], part)
+                where = (voice.number, part)
+                database.execute("DELETE FROM chunk WHERE voice = ? AND part = ?", where)
+                self._write(database, *where, last)
         self._compacted = self._on_disk
 
     def make_room(self) -> None:
@@ -160,49 +157,74 @@ class Words:
     def _spill(self, database: sqlite3.Connection) -> None:
         database.execute("BEGIN")
         for voice in self._all:
-            said = _said(voice)
-            database.execute(f"CREATE TABLE IF NOT EXISTS {said} (context_key TEXT, place INTEGER)")
-            database.executemany(f"INSERT INTO {said} VALUES (?, ?)", voice.latest.items())  # noqa: S608
-            self._on_disk += len(voice.latest)
+            parts: list[dict[str, int]] = [{} for _ in range(_PARTS)]
+            for context_key, place in voice.latest.items():
+                parts[crc32(context_key.encode()) % _PARTS][context_key] = place
+            for part, chunk in enumerate(parts):
+                self._write(database, voice.number, part, chunk)
             voice.latest.clear()
         database.execute("COMMIT")
 
-    def _last_rows(self, voices: list[Voice]) -> Iterator[tuple[str, int]]:
-        tables = " UNION ALL ".join(f"SELECT * FROM {_said(voice)}" for voice in voices)  # noqa: S608
-        if not tables:
-            return iter(())
-        query = f"SELECT context_key, max(place) FROM ({tables}) GROUP BY context_key"  # noqa: S608
-        return self._rows(query)
+    def _write(
+        self, database: sqlite3.Connection, voice: int, part: int, chunk: dict[str, int]
+    ) -> None:
+        if chunk:
+            row = (voice, part, marshal.dumps(chunk))
+            database.execute("INSERT INTO chunk (voice, part, words) VALUES (?, ?, ?)", row)
+            self._on_disk += len(chunk)
 
-    def _rows(self, query: str) -> Iterator[tuple[str, int]]:
+    def _last_words(self, voices: list[Voice]) -> Iterator[dict[str, int]]:
+        """Yield the last word about every key and its place, some keys at a time."""
+        if self._database is None:
+            yield _latest(voice.latest for voice in voices)
+            return
+        for part in range(_PARTS):
+            yield self._last_of_part(voices, part)
+
+    def _last_of_part(self, voices: list[Voice], part: int) -> dict[str, int]:
+        # Of one voice, the later chunk has the later words.
+        return _latest(_merged(self._chunks(voice.number, part)) for voice in voices)
+
+    def _chunks(self, voice: int, part: int | None = None) -> Iterator[dict[str, int]]:
         assert self._database is not None  # noqa: S101
+        query = "SELECT words FROM chunk WHERE voice = ? AND part BETWEEN ? AND ? ORDER BY number"
+        parts = (0, _PARTS) if part is None else (part, part)
         with self._lock:
-            cursor = self._database.execute(query)
-            rows = cursor.fetchmany(_FETCHED_ROWS)
-        while rows:
-            yield from rows
+            cursor = self._database.execute(query, (voice, *parts))
+            row = cursor.fetchone()
+        while row:
+            yield marshal.loads(row[0])  # noqa: S302 this process wrote it
             with self._lock:
-                rows = cursor.fetchmany(_FETCHED_ROWS)
+                row = cursor.fetchone()
 
 
-def _last_words(voices: list[Voice]) -> Iterable[tuple[str, int]]:
-    if len(voices) == 1:
-        return voices[0].latest.items()
+def _merged(chunks: Iterable[dict[str, int]]) -> dict[str, int]:
+    merged: dict[str, int] = {}
+    for chunk in chunks:
+        merged.update(chunk)
+    return merged
+
+
+def _latest(of_voices: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Return the last word of all voices about each key."""
     last: dict[str, int] = {}
-    for voice in voices:
-        for context_key, place in voice.latest.items():
+    for words in of_voices:
+        if not last:
+            last = words
+            continue
+        last = dict(last)
+        for context_key, place in words.items():
             if place > last.get(context_key, 0):
                 last[context_key] = place
-    return last.items()
-
-
-def _said(voice: Voice) -> str:
-    """Return the table of a voice's words."""
-    return f"said_{voice.number}"
+    return last
 
 
 def _database() -> sqlite3.Connection:
     database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
     database.execute("PRAGMA journal_mode = OFF")
     database.execute("PRAGMA cache_size = -4096")
+    database.execute(
+        "CREATE TABLE chunk (number INTEGER PRIMARY KEY, voice INTEGER, part INTEGER, words BLOB)"
+    )
+    database.execute("CREATE INDEX chunk_by_part ON chunk (voice, part)")
     return database

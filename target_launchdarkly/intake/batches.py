@@ -11,22 +11,26 @@ from typing import IO, TYPE_CHECKING, Any
 import fsspec  # type: ignore[import-untyped]
 
 from target_launchdarkly.errors import InputError
+from target_launchdarkly.intake.blocks import blocks
 from target_launchdarkly.intake.membership import number
+from target_launchdarkly.intake.rows import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from target_launchdarkly.intake.membership import Row
-    from target_launchdarkly.intake.records import Way
+    from target_launchdarkly.intake.ways import Way
 
 FORMATS = ("jsonl", "parquet")
 COMPRESSIONS = (None, "none", "gzip")
+#: What JSON has as it is.
+PLAIN = frozenset({str, int, bool, float, type(None)})
 
 
 def rows(
     message: Mapping[str, Any], batch_config: Mapping[str, Any] | None, way: Way | None
-) -> Iterator[Row | dict[str, Any]]:
-    """Yield what is read of the records of a BATCH message's files, in order.
+) -> Iterator[list[Row] | dict[str, Any]]:
+    """Yield what is read of the records of a BATCH message's files, many rows at a time, in order.
 
     Args:
         message: The BATCH message; its manifest holds paths or fsspec URLs.
@@ -78,18 +82,30 @@ def _opened(url: str, encoding: Mapping[str, Any], params: Mapping[str, Any]) ->
     return fsspec.open(url, "rb", compression="gzip" if is_gzip else None, **params)
 
 
-def _jsonl_rows(file: IO[bytes], url: str, way: Way | None) -> Iterator[Row | dict[str, Any]]:
-    for number_of_line, line in enumerate(file, start=1):
+def _jsonl_rows(file: IO[bytes], url: str, way: Way | None) -> Iterator[list[Row] | dict[str, Any]]:
+    number_of_line = 0
+    for block in blocks(file.read):
         if way:
             try:
-                row = way.decode(line)
+                yield way.decode_lines(block)
             except (ValueError, RecursionError):
                 pass
             else:
-                yield row
+                number_of_line += block.count(b"\n") + 1
                 continue
-        if line.strip():
-            yield _record(line, number_of_line, url)
+        for line in block.split(b"\n"):
+            number_of_line += 1
+            if line.strip():
+                yield _row_or_record(line, number_of_line, url, way)
+
+
+def _row_or_record(
+    line: bytes, number_of_line: int, url: str, way: Way | None
+) -> list[Row] | dict[str, Any]:
+    try:
+        return [way.decode(line)] if way else _record(line, number_of_line, url)
+    except (ValueError, RecursionError):
+        return _record(line, number_of_line, url)
 
 
 def _record(line: bytes, number_of_line: int, url: str) -> dict[str, Any]:
@@ -106,19 +122,29 @@ def _parquet_rows(
     file: IO[bytes],
     url: str,  # noqa: ARG001 as of lines
     way: Way | None,
-) -> Iterator[Row | dict[str, Any]]:
+) -> Iterator[list[Row] | dict[str, Any]]:
     from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]  # noqa: PLC0415 an extra, and slow to import
 
     parquet = ParquetFile(file)
-    columns = [name for name in parquet.schema_arrow.names if name in way.names] if way else None
-    for batch in parquet.iter_batches(columns=columns):
-        for values in batch.to_pylist():
-            record = {name: _as_json(value) for name, value in values.items()}
-            yield way.row_of(record) if way else record
+    names = parquet.schema_arrow.names
+    if way is None or not set(names).issuperset(way.sink.key_properties):
+        for batch in parquet.iter_batches():
+            for record in batch.to_pylist():
+                yield {name: _as_json(value) for name, value in record.items()}
+        return
+    for batch in parquet.iter_batches(columns=[name for name in names if name in way.names]):
+        columns = {name: _column(batch, name) for name in batch.schema.names}
+        yield rows_of(columns, batch.num_rows, way.sink.columns)
+
+
+def _column(batch: Any, name: str) -> list[Any]:
+    return [_as_json(value) for value in batch.column(name).to_pylist()]
 
 
 def _as_json(value: Any) -> Any:
     """Return a value as a tap writes it in JSON: a decimal without a fraction is exact."""
+    if value.__class__ in PLAIN:
+        return value
     if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
         return int(value)
     return value.isoformat() if isinstance(value, date | time) else value

@@ -145,9 +145,11 @@ def test_keys_come_in_the_same_order_each_time() -> None:
 
     read = list(settled(words).of(USERS))
 
-    assert [key for key, _ in read] == ["z", "É", "a", "z", "b"]
+    assert sorted(key for key, _ in read) == ["a", "b", "z", "z", "É"]
     assert list(words.of(USERS)) == read
-    assert [key for key, _ in words.once(USERS)] == ["a", "b", "z", "É"]
+    once = list(words.once(USERS))
+    assert sorted(key for key, _ in once) == ["a", "b", "z", "É"]
+    assert list(words.once(USERS)) == once
 
 
 def test_memory_stays_bounded_however_many_words_come() -> None:
@@ -250,7 +252,7 @@ def test_threads_may_read_at_the_same_time() -> None:
     wanted = [(f"{number:05}", number % 3) for number in range(5_000)]
 
     with ThreadPoolExecutor(4) as pool:
-        read = list(pool.map(lambda audience: list(words.of(audience)), [USERS, ELSEWHERE] * 4))
+        read = list(pool.map(lambda audience: sorted(words.of(audience)), [USERS, ELSEWHERE] * 4))
 
     assert read == [wanted] * 8
 
