@@ -88,9 +88,7 @@ def plan_changes(
         sight: What LaunchDarkly has.
         policy: How words become changes.
     """
-    joins = _Joins(context_kind, sight, policy)
-    leaves: dict[str, Change] = {}
-    members_out: set[str] = set()
+    joins, leaves = _Joins(context_kind, sight, policy), _Leaves(context_kind, sight, policy)
     # Most words take out who is out already, and change nothing, unless who is out is excluded.
     known = {*sight.included, *sight.first, *sight.joined, *sight.lifted}
     is_idle = policy.removal_action == "remove"
@@ -98,24 +96,20 @@ def plan_changes(
         if word == OUT:
             if is_idle and context_key not in known and context_key not in joins.taken:
                 continue
-            joins.leave(context_key)
-            if context_key in sight.first or context_key in sight.joined:
-                members_out.add(context_key)
-            if steps := _steps_out(context_key, sight, policy):
-                leaves[context_key] = Change(context_kind, context_key, steps)
+            joins.take_back(context_key)
+            leaves.take(context_key)
         elif word == IN:
             joins.take(context_key)
-            leaves.pop(context_key, None)
-            members_out.discard(context_key)
+            leaves.take_back(context_key)
     return Plan(
         context_kind,
-        tuple(leaves.values()),
+        tuple(leaves.changes.values()),
         tuple(joins.changes.values()),
         len(joins.excluded_by_hand),
         members=len(sight.first),
-        members_leaving=len(members_out & sight.first),
+        members_leaving=len(leaves.members & sight.first),
         joined=len(sight.joined),
-        joined_leaving=len(members_out - sight.first),
+        joined_leaving=len(leaves.members - sight.first),
     )
 
 
@@ -134,7 +128,7 @@ def plan_snapshot(
         if word == IN:
             joins.take(context_key)
         else:
-            joins.leave(context_key)
+            joins.take_back(context_key)
         if context_key in sight.first:
             (leavers.add if word == OUT else leavers.discard)(context_key)
             (told_out.add if word == OUT else told_out.discard)(context_key)
@@ -177,10 +171,34 @@ class _Joins:
         else:
             self.excluded_by_hand.add(context_key)
 
-    def leave(self, context_key: str) -> None:
+    def take_back(self, context_key: str) -> None:
         """Take a key back, by a later word."""
         self.changes.pop(context_key, None)
         self.excluded_by_hand.discard(context_key)
+
+
+class _Leaves:
+    """The changes of keys that are to leave, as records say."""
+
+    def __init__(self, context_kind: str, sight: Sight, policy: Policy) -> None:
+        self._context_kind = context_kind
+        self._sight = sight
+        self._policy = policy
+        self.changes: dict[str, Change] = {}
+        #: Who of them was shown as included since the run began.
+        self.members: set[str] = set()
+
+    def take(self, context_key: str) -> None:
+        """Take a key that is to leave."""
+        if context_key in self._sight.first or context_key in self._sight.joined:
+            self.members.add(context_key)
+        if steps := _steps_out(context_key, self._sight, self._policy):
+            self.changes[context_key] = Change(self._context_kind, context_key, steps)
+
+    def take_back(self, context_key: str) -> None:
+        """Take a key back, by a later word."""
+        self.changes.pop(context_key, None)
+        self.members.discard(context_key)
 
 
 def _steps_out(context_key: str, sight: Sight, policy: Policy) -> tuple[Step, ...]:
