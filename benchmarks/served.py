@@ -1,16 +1,20 @@
 """The sandbox in a process of its own: told on stdin what to hold, asked what came of it.
 
 It is `target-launchdarkly-sandbox` but for its command line: segments of 1,000,000 keys are put in
-place and compared here, and the bytes of each request are counted as they arrive.
+place and compared here, and the bytes of each request are counted as they arrive. It writes the
+inputs as well, so that the harness stays smaller than what it measures.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scenarios import TOKEN, find
+from catalogue import find
+from inputs import store
+from scenarios import TOKEN
 
 from target_launchdarkly.sandbox import Exchange, RequestLog, Sandbox
 
@@ -40,6 +44,9 @@ class Host:
         scenario = find(order["scenario"], order["rows"])
         if order["do"] == "prepare":
             self._prepare(scenario)
+            return {}
+        if order["do"] == "store":
+            store(scenario, order["sent_rows"], Path(order["path"]))
             return {}
         return {
             "requests": self._sandbox.log.counts()["by_method"],
