@@ -56,6 +56,9 @@ class _Lists:
     def note_made(self, change: Change) -> None:
         """Take note of a change that this run has made."""
         key = change.context_key
+        if "uninclude" in change.steps and key in self.excluded:
+            # It stood in both lists, of which being included counts: now it is out by this run.
+            self.barred.add(key)
         if "lift" in change.steps:
             (self.barred.discard if key in self.barred else self.lifted.add)(key)
         if "exclude" in change.steps:
