@@ -17,14 +17,17 @@ $(READY): pyproject.toml
 	@touch $@
 
 # The programs around the target, each in an environment of its own: a group of pyproject.toml.
-NEIGHBOURS := .venv-tap/.ready .venv-meltano/.ready
+NEIGHBOURS := $(foreach name,tap meltano meltanolabs pipelinewise,.venv-$(name)/.ready)
 # fakesnow, which stands in for Snowflake, needs Python 3.11.
 NEIGHBOUR_PYTHON ?= $(PYTHON)
 
 $(NEIGHBOURS): .venv-%/.ready: pyproject.toml $(READY)
 	$(NEIGHBOUR_PYTHON) -m venv --without-pip .venv-$*
-	$(BIN)/python -m pip --python .venv-$*/bin/python install --quiet --group $*
+	$(BIN)/python -m pip --python .venv-$*/bin/python install --quiet $(PIP_OPTIONS) --group $*
 	@touch $@
+
+# Its own pins ask for a psycopg2 that only builds with a compiler and an old Python.
+.venv-pipelinewise/.ready: PIP_OPTIONS := --no-deps
 
 demo: $(READY) ## Sync real tap output into a sandbox segment and show what changed
 	@$(BIN)/python demo/demo.py
@@ -54,4 +57,4 @@ format: $(READY) ## Rewrite the code in the project's format
 	$(BIN)/ruff format
 
 clean: ## Remove the environment and all caches
-	rm -rf $(VENV) .venv-tap .venv-meltano .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(dir $(NEIGHBOURS)) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -15,7 +15,7 @@ from target_launchdarkly.audience.words import IN, OUT, SPARED
 from target_launchdarkly.configuration import ConfiguredTarget
 from target_launchdarkly.errors import InvalidRecordError, StreamError
 from target_launchdarkly.intake.columns import DELETED_AT, booleans_of, columns_of
-from target_launchdarkly.intake.membership import ABSENT, MembershipRule, context_key
+from target_launchdarkly.intake.membership import ABSENT, MembershipRule
 from target_launchdarkly.intake.rows import row_of
 from target_launchdarkly.settings import DEFAULT_MEMBERSHIP_FIELD, KEY_PATTERN
 
@@ -304,7 +304,7 @@ class AudienceSink(BatchSink):
         """Count an invalid record; a snapshot neither adds nor removes its key."""
         line.tally.invalid += 1
         try:
-            key = context_key(row.key, self.columns.key)
+            key = self.rule.context_key(row)
         except InvalidRecordError:
             line.stream.completeness.unreadable += 1
             return

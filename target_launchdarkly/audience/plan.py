@@ -48,8 +48,8 @@ class Sight:
     first: AbstractSet[str]
     #: The keys that were shown as included since, by this run or by somebody else.
     joined: AbstractSet[str] = frozenset()
-    #: The keys whose exclusion this run has lifted, and those that it has excluded: a later word
-    #: ends as it would have without the earlier one.
+    #: The keys whose exclusion this run has lifted, and those that are out and excluded because of
+    #: this run: a later word ends as it would have without the earlier one.
     lifted: AbstractSet[str] = frozenset()
     barred: AbstractSet[str] = frozenset()
 

@@ -12,7 +12,7 @@ import fsspec  # type: ignore[import-untyped]
 
 from target_launchdarkly.errors import InputError
 from target_launchdarkly.intake.blocks import blocks
-from target_launchdarkly.intake.membership import number
+from target_launchdarkly.intake.membership import EXACT_BELOW, number
 from target_launchdarkly.intake.rows import rows_of
 
 if TYPE_CHECKING:
@@ -146,5 +146,6 @@ def _as_json(value: Any) -> Any:
     if value.__class__ in PLAIN:
         return value
     if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
-        return int(value)
+        # As text, where a number would have to prove that it is exact.
+        return int(value) if abs(value) < EXACT_BELOW else str(int(value))
     return value.isoformat() if isinstance(value, date | time) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from target_launchdarkly.errors import StreamError
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 #: The column in which taps write when a row was deleted.
 #: https://sdk.meltano.com/en/latest/implementation/record_metadata.html
 DELETED_AT = "_sdc_deleted_at"
+#: The step that taps declare for decimals of any scale.
+LEAST_STEP = Decimal("1e-38")
 #: The setting that names each property.
 SETTINGS = {
     "key": "context_key_field",
@@ -47,12 +50,14 @@ class Columns:
     size: str | None
     #: What of these the SCHEMA declares, e.g. `{"key", "flag"}`.
     declared: frozenset[str]
+    #: Whether the SCHEMA says that the keys are decimals with digits behind the point.
+    has_scaled_keys: bool = False
 
     @property
     def names(self) -> dict[str, str]:
         """The name of each property by what it is for, e.g. `{"key": "CONTEXT_KEY"}`."""
         named = {each.name: getattr(self, each.name) for each in fields(self)}
-        del named["declared"]
+        del named["declared"], named["has_scaled_keys"]
         return {role: name for role, name in named.items() if name is not None}
 
     def lack(self, role: str, properties: Iterable[str]) -> str | None:
@@ -92,7 +97,20 @@ def columns_of(stream: StreamSettings, properties: Mapping[str, Any]) -> Columns
             f"{' and '.join(meant)} mean the same property '{twice[0]}'. Name a property for each."
         )
     declared = frozenset(role for role, name in found.items() if name in properties)
-    return Columns(**found, declared=declared)  # type: ignore[arg-type]
+    is_scaled = _is_scaled(properties.get(found["key"] or ""))
+    return Columns(**found, declared=declared, has_scaled_keys=is_scaled)  # type: ignore[arg-type]
+
+
+def _is_scaled(schema: Any) -> bool:
+    """Whether a column is a decimal with digits behind the point, by the step it declares.
+
+    https://github.com/transferwise/pipelinewise-tap-postgres writes 1e-9 for numeric(38,9), and the
+    least step for numeric without a scale.
+    """
+    step = schema.get("multipleOf") if isinstance(schema, dict) else None
+    if isinstance(step, bool) or not isinstance(step, int | float | Decimal):
+        return False
+    return LEAST_STEP < Decimal(str(step)) < 1
 
 
 def _spelled_like(setting: str | None, name: str, properties: Mapping[str, Any]) -> str | None:

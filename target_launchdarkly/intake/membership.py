@@ -92,9 +92,22 @@ class MembershipRule:
             InvalidRecordError: The key or the flag cannot be used. The message names the property,
                 never the value.
         """
-        key = context_key(row.key, self.columns.key)
+        key = self.context_key(row)
         flag = False if is_deleted(row.deleted) else self._flag(row.flag)
         return Membership(key, DECISIONS[self.mode][flag])
+
+    def context_key(self, row: Row) -> str:
+        """Return the context key that a record names.
+
+        Raises:
+            InvalidRecordError: It names none, or one that may be somebody else's.
+        """
+        value = row.key
+        if self.columns.has_scaled_keys and isinstance(value, int) and abs(value) >= EXACT_BELOW:
+            # A decimal of this column is written with its digits behind the point, unless it went
+            # through a double, as log-based taps do.
+            raise InvalidRecordError(_lost_digits(self.columns.key))
+        return context_key(value, self.columns.key)
 
     def _flag(self, value: object) -> bool | None:
         if value is ABSENT and "flag" not in self.columns.declared:
@@ -147,11 +160,15 @@ def _number_key(value: float | Decimal, name: str) -> str:
     if exact != exact.to_integral_value():
         raise InvalidRecordError(f"'{name}' holds a number with a fraction, not a context key.")
     if not (abs(exact) < EXACT_BELOW or _is_exact(value)):
-        raise InvalidRecordError(
-            f"'{name}' holds a number that has lost digits on its way (a double beyond 2^53), so "
-            "it may be somebody else's key. Let the model cast it to text."
-        )
+        raise InvalidRecordError(_lost_digits(name))
     return str(int(exact))
+
+
+def _lost_digits(name: str) -> str:
+    return (
+        f"'{name}' holds a number that has lost digits on its way (a double beyond 2^53), so it "
+        "may be somebody else's key. Let the model cast it to text."
+    )
 
 
 def _is_exact(value: float | Decimal) -> bool:

@@ -46,11 +46,17 @@ class _Lists:
     joined: set[str] = field(default_factory=set)
     lifted: set[str] = field(default_factory=set)
     barred: set[str] = field(default_factory=set)
+    uncovered: set[str] = field(default_factory=set)
 
     @property
     def sight(self) -> Sight:
         return Sight(
-            self.included, self.excluded, self.first, self.joined, self.lifted, self.barred
+            self.included,
+            self.excluded,
+            self.first,
+            self.joined,
+            self.lifted,
+            self.barred | self.uncovered,
         )
 
     def note_made(self, change: Change) -> None:
@@ -58,7 +64,7 @@ class _Lists:
         key = change.context_key
         if "uninclude" in change.steps and key in self.excluded:
             # It stood in both lists, of which being included counts: now it is out by this run.
-            self.barred.add(key)
+            self.uncovered.add(key)
         if "lift" in change.steps:
             (self.barred.discard if key in self.barred else self.lifted.add)(key)
         if "exclude" in change.steps:

@@ -9,12 +9,15 @@ import sys
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from running import SEGMENT, demand_discreet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from target_launchdarkly.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
 TARGET = [sys.executable, "-m", "target_launchdarkly"]
@@ -51,11 +54,37 @@ def tool(environment: str, name: str) -> str:
     return str(path)
 
 
+class Source(Protocol):
+    """What a tap reads."""
+
+    @property
+    def tap(self) -> list[str]:
+        """The command of the tap."""
+
+    @property
+    def tap_config(self) -> Mapping[str, Any]:
+        """Settings of the tap."""
+
+    def execute(self, *statements: str) -> None:
+        """Run SQL."""
+
+
+def discover(source: Source, folder: Path) -> dict[str, Any]:
+    """Return the tap's catalog of all tables."""
+    config = folder / "discover.json"
+    config.write_text(json.dumps(source.tap_config))
+    command = [*source.tap, "--config", str(config), "--discover"]
+    found = subprocess.run(command, capture_output=True, check=True).stdout
+    catalog: dict[str, Any] = json.loads(found)
+    return catalog
+
+
 @dataclass(frozen=True)
 class Warehouse:
     """A Snowflake account by fakesnow: a folder of databases."""
 
     folder: Path
+    tap_config: Mapping[str, Any] = field(default_factory=TAP_CONFIG.copy)
 
     @property
     def tap(self) -> list[str]:
@@ -73,15 +102,6 @@ class Warehouse:
             command, input=json.dumps(statements), capture_output=True, check=False, text=True
         )
         assert done.returncode == 0, done.stderr
-
-    def discover(self) -> dict[str, Any]:
-        """Return the tap's catalog of all tables."""
-        config = self.folder / "discover.json"
-        config.write_text(json.dumps(TAP_CONFIG))
-        command = [*self.tap, "--config", str(config), "--discover"]
-        found = subprocess.run(command, capture_output=True, check=True).stdout
-        catalog: dict[str, Any] = json.loads(found)
-        return catalog
 
 
 def flags(table: str, count: int) -> list[str]:
@@ -109,7 +129,7 @@ def _generated(count: int) -> str:
 
 @dataclass
 class Outcome:
-    """What `tap-snowflake | target-launchdarkly` left behind."""
+    """What `tap | target-launchdarkly` left behind."""
 
     tap_code: int
     code: int
@@ -121,10 +141,10 @@ class Outcome:
 
 @dataclass
 class Pipeline:
-    """`tap-snowflake | target-launchdarkly`, its files in one folder."""
+    """`tap | target-launchdarkly`, its files in one folder."""
 
     folder: Path
-    warehouse: Warehouse
+    warehouse: Source
     #: What the tap discovered.
     catalog: Mapping[str, Any]
     #: Settings of the target.
@@ -134,21 +154,29 @@ class Pipeline:
 
     def select(self, stream_name: str, method: str, replication_key: str | None = None) -> None:
         """Select one stream of the catalog."""
+        self.select_all([stream_name], method, replication_key)
+
+    def select_all(
+        self, stream_names: Iterable[str], method: str, replication_key: str | None = None
+    ) -> None:
+        """Select streams of the catalog."""
         # fakesnow shows a table among the views too, so that each stream is found twice.
-        stream = deepcopy(
-            next(each for each in self.catalog["streams"] if each["tap_stream_id"] == stream_name)
-        )
-        stream |= {"replication_method": method, "replication_key": replication_key}
-        for entry in stream["metadata"]:
-            entry["metadata"]["selected"] = True
-            entry["metadata"].pop("forced-replication-method", None)
-        self._write("catalog.json", {"streams": [stream]})
+        found = {each["tap_stream_id"]: each for each in reversed(self.catalog["streams"])}
+        streams = [deepcopy(found[name]) for name in stream_names]
+        for stream in streams:
+            stream |= {"replication_method": method, "replication_key": replication_key}
+            for entry in stream["metadata"]:
+                entry["metadata"]["selected"] = True
+                entry["metadata"].pop("forced-replication-method", None)
+                # Pipelinewise's taps read it here; those of the SDK do not look.
+                entry["metadata"]["replication-method"] = method
+        self._write("catalog.json", {"streams": streams})
 
     def start(self, state: Any = None, **settings: Any) -> list[Process]:
         """Start all, joined by pipes as a shell joins them."""
         tap = [
             *self.warehouse.tap,
-            *("--config", self._write("tap.json", TAP_CONFIG)),
+            *("--config", self._write("tap.json", self.warehouse.tap_config)),
             *("--catalog", str(self.folder / "catalog.json")),
         ]
         if state is not None:
@@ -186,6 +214,14 @@ class Pipeline:
         """Run all to their ends."""
         return self.finish(self.start(state, **settings))
 
+    def succeed(self, state: Any = None, **settings: Any) -> Outcome:
+        """Run all to their good ends, with one STATE."""
+        outcome = self.run(state, **settings)
+        assert (outcome.tap_code, outcome.code) == (0, 0), outcome.log + outcome.tap_log
+        assert len(outcome.states) == 1
+        demand_discreet(outcome.log)
+        return outcome
+
     def _write(self, name: str, value: Any) -> str:
         path = self.folder / name
         path.write_text(json.dumps(value))
@@ -193,6 +229,23 @@ class Pipeline:
 
 
 Process = subprocess.Popen[bytes]
+
+
+def requests(sandbox: Sandbox) -> list[str]:
+    """Return the methods of the requests since this was asked last."""
+    methods = [exchange.method for exchange in sandbox.requests]
+    sandbox.clear_requests()
+    return methods
+
+
+def demand_untouched(sandbox: Sandbox, outcome: Outcome, members: set[str]) -> None:
+    """Assert that a run was refused, and read the segment at most."""
+    assert outcome.code == 1, outcome.log
+    assert outcome.states == []
+    assert set(sandbox.included(SEGMENT)) == members
+    assert set(requests(sandbox)) <= {"GET"}
+    assert "Traceback" not in outcome.log
+    demand_discreet(outcome.log)
 
 
 def plain_environment(**variables: str) -> dict[str, str]:
