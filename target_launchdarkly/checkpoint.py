@@ -32,11 +32,11 @@ def make_checkpoint(streams: Streams, segments: Segments, planner: Planner) -> N
     """
     planner.words.settle()
     refusals = streams.gaps()
-    drafts = {segment.key: segment.draft(planner) for segment in segments}
-    for segment_key, draft in drafts.items():
-        # What an incomplete stream would take away says nothing.
-        if draft.problems and segment_key not in refusals:
-            refusals[segment_key] = [*draft.problems]
+    # What an incomplete stream would take away says nothing, so it is not even planned.
+    drafts = {
+        segment.key: segment.draft(planner) for segment in segments if segment.key not in refusals
+    }
+    refusals |= {key: [*draft.problems] for key, draft in drafts.items() if draft.problems}
     fit = []
     for segment in segments:
         segment.tally.was_refused = segment.key in refusals

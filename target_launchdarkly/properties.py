@@ -151,7 +151,7 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "Invalid record action",
         "fail",
         ("fail", "skip"),
-        "What happens to a record whose key or flag cannot be used or which its schema rejects: "
+        "What happens to a record whose key or flag cannot be used: "
         "`fail` ends the run, `skip` leaves it out and counts it.",
     ),
     "create_segment": _choice(

@@ -142,15 +142,15 @@ class AudienceSink(BatchSink):
         booleans = [
             name for name in booleans_of(properties) if name not in self.columns.names.values()
         ]
-        if booleans and not self.needs_flag:
-            means = "leaving" if self.stream.audience_sync_mode == "remove" else "a member"
+        removes = self.stream.audience_sync_mode == "remove"
+        if (booleans or removes) and not self.needs_flag:
             self.logger.warning(
-                "Stream '%s' has no property '%s', so every row counts as %s. If one of %s is the "
-                "flag, set membership_field to it.",
+                "Stream '%s' has no property '%s', so every row counts as %s. If there is a flag, "
+                "set membership_field to it; its boolean properties are: %s.",
                 self.stream_name,
                 self.stream.membership_field,
-                means,
-                ", ".join(booleans),
+                "leaving" if removes else "a member",
+                ", ".join(booleans) or "none",
             )
 
     def _lack(self, role: str, properties: dict[str, Any]) -> str | None:
@@ -160,7 +160,7 @@ class AudienceSink(BatchSink):
     def _refuse_or_warn(self, problem: str) -> None:
         if not self._skips_invalid:
             raise StreamError(problem)
-        self.logger.warning("%s Its records are skipped.", problem)
+        self.logger.warning("%s Records without it are skipped.", problem)
 
     @property
     def needs_flag(self) -> bool:
@@ -213,6 +213,10 @@ class AudienceSink(BatchSink):
         context = super()._get_context(record)
         context["row"] = row_of(record, self.columns)
         return context
+
+    @override
+    def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
+        """Leave the record as it is: a property that nobody reads does no harm."""
 
     @override
     def _validate_and_parse(self, record: dict[str, Any]) -> dict[str, Any]:

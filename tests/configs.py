@@ -46,7 +46,6 @@ WRONG: dict[str, Any] = {
     "request_timeout": 0,
     "max_retry_seconds": -1,
     # The SDK's own.
-    "validate_records": "perhaps",
     "stream_maps": "audience",
     "stream_map_config": "audience",
     "faker_config": "audience",

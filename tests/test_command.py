@@ -55,8 +55,8 @@ def test_about_as_json_is_json_with_the_settings_that_do_something() -> None:
     about = json.loads(result.stdout)
     assert about["name"] == "target-launchdarkly"
     properties = about["settings"]["properties"]
-    assert {"access_token", "segment_key", "stream_maps", "validate_records"} <= set(properties)
-    assert not {"load_method", "add_record_metadata"} & set(properties)
+    assert {"access_token", "segment_key", "stream_maps"} <= set(properties)
+    assert not {"load_method", "add_record_metadata", "validate_records"} & set(properties)
 
 
 def test_about_as_markdown_is_a_table_of_settings() -> None:

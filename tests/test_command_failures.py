@@ -74,7 +74,7 @@ def test_line_that_cannot_be_used_is_told_by_its_number_and_never_quoted(
     [
         pytest.param('{"type": "RECORD", "record": {"context_key": "' + KEY, "JSON", id="cut"),
         pytest.param(json.dumps({"type": "ROW", "row": {"key": KEY}}), "type", id="unknown-type"),
-        pytest.param(json.dumps(record(KEY, stream="other")), "schema", id="record-before-schema"),
+        pytest.param(json.dumps(record(KEY, stream="other")), "SCHEMA", id="record-before-schema"),
         pytest.param(json.dumps(record(KEY, "perhaps")), "is_member", id="flag-unreadable"),
         pytest.param(
             json.dumps(schema("s", columns={"email": {"type": "string"}})),

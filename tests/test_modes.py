@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from messages import COLUMNS, DATA, capture, record, schema
+from messages import COLUMNS, DATA, capture, members, record, schema
 from running import SEGMENT
 
 if TYPE_CHECKING:
@@ -61,11 +61,13 @@ def test_membership_table_holds_for_each_kind(  # noqa: PLR0917
     assert set(sandbox.included("table", context_kind)) == expected
 
 
-def test_mirror_without_a_flag_column_is_refused_at_schema(
+def test_mirror_without_a_flag_column_is_refused_at_the_first_record(
     sandbox: Sandbox, sync: Callable[..., Run]
 ) -> None:
-    run = sync([schema(columns=NO_FLAG)], audience_sync_mode="mirror")
+    """Not before: a STATE between the two may show that the stream is log-based."""
+    run = sync([schema(columns=NO_FLAG), *members("a")], audience_sync_mode="mirror")
 
+    assert "log-based" in str(run.error)
     assert "membership_field" in str(run.error)
     assert "mirror_source" in str(run.error)
     assert sandbox.requests == []

@@ -21,6 +21,8 @@ class Bookmarks:
     """What the STATE messages of a run have shown so far, by the tap's streams."""
 
     def __init__(self) -> None:
+        #: The streams of this run; a bookmark that names one of them is of that one alone.
+        self.streams: set[str] = set()
         self._resumed: set[str] = set()
         self._incremental: dict[str, str] = {}
         self._log_based: set[str] = set()
@@ -49,20 +51,26 @@ class Bookmarks:
 
     def show_resumed(self, stream_name: str) -> bool:
         """Whether a stream's table was begun in an earlier run, by what came up to now."""
-        return any(_is_of(name, stream_name) for name in self._resumed)
+        return any(self._is_of(name, stream_name) for name in self._resumed)
 
     def show_unfinished(self, stream_name: str) -> bool:
         """Whether the last STATE says that a stream is being synced."""
-        return self._syncing is not None and _is_of(self._syncing, stream_name)
+        return self._syncing is not None and self._is_of(self._syncing, stream_name)
 
     def show_log_based(self, stream_name: str) -> bool:
         """Whether a stream follows the database's log, so that deletes come with the changes."""
-        return any(_is_of(name, stream_name) for name in self._log_based)
+        return any(self._is_of(name, stream_name) for name in self._log_based)
 
     def why_incremental(self, stream_name: str) -> str | None:
         """Return what shows that a stream sends only what is new, or None."""
-        reasons = (why for name, why in self._incremental.items() if _is_of(name, stream_name))
+        reasons = (why for name, why in self._incremental.items() if self._is_of(name, stream_name))
         return next(reasons, None)
+
+    def _is_of(self, bookmark_name: str, stream_name: str) -> bool:
+        """Whether a bookmark is of a stream: its ID may begin with the database's name."""
+        if bookmark_name == stream_name:
+            return True
+        return bookmark_name not in self.streams and bookmark_name.endswith(f"-{stream_name}")
 
 
 def _parts(bookmark: Any) -> Iterator[Mapping[str, Any]]:
@@ -74,8 +82,3 @@ def _parts(bookmark: Any) -> Iterator[Mapping[str, Any]]:
     for each in partitions if isinstance(partitions, list) else ():
         if isinstance(each, dict):
             yield each
-
-
-def _is_of(bookmark_name: str, stream_name: str) -> bool:
-    """Whether a bookmark is of a stream: its ID may begin with the database's name."""
-    return bookmark_name == stream_name or bookmark_name.endswith(f"-{stream_name}")

@@ -151,10 +151,13 @@ class Completeness:
         if not self.arrived:
             return Gap(f"stream_maps filtered all {self.records:,} rows out", REMEDY_FILTERED)
         size = self._size_gap(rows, keys)
-        if size is None or self.is_whole(now):
+        # What contradicts itself is not whole, whatever else speaks for it.
+        if size is None or (rows.stated and self.audience_size_field):
+            return size
+        if self.is_whole(now):
             return None
-        remedy = size.remedy if self.audience_size_field else WAYS_TO_PROVE
-        return Gap(f"{self._version_gap(now)}, {size.reason}, {self._trust_gap()}", remedy)
+        reason = f"{self._version_gap(now)}, {size.reason}, {self._trust_gap()}"
+        return Gap(reason, WAYS_TO_PROVE)
 
     def is_whole(self, now: float) -> bool:
         """Whether it is proven that all of it came, for whatever segments."""

@@ -56,7 +56,7 @@ def _shares(plan: Plan, *, is_snapshot: bool) -> Iterator[tuple[int, int, str]]:
         yield plan.members_leaving, plan.members, "when the run began"
     leaving = plan.members_leaving + plan.joined_leaving
     if plan.joined and leaving > FREE_REMOVALS:
-        yield leaving, plan.members + plan.joined, "then and since"
+        yield leaving, plan.members + plan.joined, "when the run began or since then"
 
 
 def _contexts(count: int) -> str:

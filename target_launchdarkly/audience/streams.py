@@ -72,7 +72,8 @@ class Stream:
         feed = self.feeds.get(segment_key)
         if feed is None:
             return self.completeness.gap(Rows(), 0, now=now)
-        return self.completeness.gap(feed.rows, feed.voice.count(), now=now)
+        has_size = self.settings.audience_size_field is not None
+        return self.completeness.gap(feed.rows, feed.voice.count() if has_size else 0, now=now)
 
     def may_name_more(self, now: float) -> bool:
         """Whether it names its segments, and may have been about to name another one.
@@ -134,6 +135,7 @@ class Streams:
             if settings.segment_key and not settings.segment_key_field:
                 self._demand_same_way(stream, settings.segment_key)
             self._streams[name, alias] = stream
+            self._bookmarks.streams.add(name)
             if settings.is_snapshot:
                 self._snapshots.setdefault(name, []).append(stream)
         stream.completeness.note_schema()

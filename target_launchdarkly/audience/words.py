@@ -125,7 +125,8 @@ class Words:
     def compact(self) -> None:
         """Keep of each voice and key the last word alone, if many words came since the last time.
 
-        So the disk holds at most about twice as many words as there are keys, however long a run.
+        Called at checkpoints in mid-run, so that the disk holds at most about twice as many words
+        as there are keys and came since the last one, however long a run.
         """
         database = self._database
         if database is None or self._on_disk <= 2 * self._compacted:

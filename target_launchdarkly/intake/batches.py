@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from datetime import date, time
 from decimal import Decimal
 from importlib.util import find_spec
@@ -12,7 +13,7 @@ import fsspec  # type: ignore[import-untyped]
 
 from target_launchdarkly.errors import InputError
 from target_launchdarkly.intake.blocks import blocks
-from target_launchdarkly.intake.membership import EXACT_BELOW, number
+from target_launchdarkly.intake.membership import EXACT_BELOW, integer, number
 from target_launchdarkly.intake.rows import rows_of
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def rows(
             with _opened(_located(url, storage), encoding, storage.get("params") or {}) as file:
                 read = _parquet_rows if encoding["format"] == "parquet" else _jsonl_rows
                 yield from read(file, url, way)
-        except (OSError, EOFError, ImportError, ValueError) as error:  # noqa: PERF203 one a file
+        except (OSError, EOFError, ImportError, ValueError, zlib.error) as error:  # noqa: PERF203 one a file
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise InputError(
                 f"the BATCH file '{url}' cannot be read ({reason}). It must be whole, and "
@@ -110,7 +111,7 @@ def _row_or_record(
 
 def _record(line: bytes, number_of_line: int, url: str) -> dict[str, Any]:
     try:
-        record = json.loads(line, parse_float=number)
+        record = json.loads(line, parse_float=number, parse_int=integer)
     except (ValueError, RecursionError):
         record = None
     if not isinstance(record, dict):

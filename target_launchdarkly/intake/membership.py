@@ -58,6 +58,11 @@ def number(text: str) -> Decimal:
     return Exponential(text) if "e" in text or "E" in text else Decimal(text)
 
 
+def integer(text: str) -> int | Decimal:
+    """Return a JSON number that is written as an integer, however long it is."""
+    return int(text) if len(text) <= MAX_KEY_DIGITS else Decimal(text)
+
+
 class Row(Protocol):
     """What is read of a record; ABSENT for a property that it does not have."""
 
@@ -198,10 +203,13 @@ def membership_flag(value: object, name: str) -> bool:
     elif isinstance(value, int | float | Decimal) and Decimal(value).is_finite():
         flag = bool(value) if value in {0, 1} else None
     if flag is None:
-        raise InvalidRecordError(
+        told = (
             f"'{name}' holds {_kind_of(value)} that is no membership flag: use true or false, 1 or "
-            f"0, yes or no; in the model, `coalesce({name}, false)` says what no value means."
+            "0, yes or no."
         )
+        if value is None or value is ABSENT:
+            told += f" In the model, `coalesce({name}, false)` says what no value means."
+        raise InvalidRecordError(told)
     return flag
 
 

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
 from target_launchdarkly.errors import InputError
-from target_launchdarkly.intake.membership import number
+from target_launchdarkly.intake.membership import integer, number
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -84,7 +84,7 @@ class MessageReader(GenericSingerReader[bytes]):
             InputError: The line is no Singer message. The message never quotes it.
         """
         try:
-            message: Any = json.loads(line, parse_float=number)
+            message: Any = json.loads(line, parse_float=number, parse_int=integer)
         except (ValueError, RecursionError):
             raise InputError(
                 "not valid JSON. The tap may have died while it wrote, or prints something else "

@@ -70,7 +70,8 @@ def status(segments: Segments, waiting_until: float | None) -> str:
     tallies = [segment.tally for segment in segments]
     records = sum(tally.records for tally in tallies)
     changed = sum(tally.changed for tally in tallies)
-    line = f"{records:,} records, {changed:,} changes sent, {len(tallies):,} segments"
+    noun = "segment" if len(tallies) == 1 else "segments"
+    line = f"{records:,} records, {changed:,} changes sent, {len(tallies):,} {noun}"
     if waiting_until is not None:
         line += f"; waiting until {time.strftime('%X', time.localtime(waiting_until))}"
     return line

@@ -54,7 +54,8 @@ class Tally:
     @property
     def already_in_place(self) -> int:
         """Records that needed no change, because of LaunchDarkly or of a later record."""
-        return self.records - self.skipped - self.named
+        # A key may be excluded by hand after it was added, and is both then.
+        return max(0, self.records - self.skipped - self.named)
 
     def note_plans(self, plans: Iterable[Plan]) -> None:
         """Take note of the plans of a checkpoint, one a context kind; the last ones count."""

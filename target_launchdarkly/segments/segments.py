@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
-from target_launchdarkly.errors import NotFoundError, SegmentError
+from target_launchdarkly.errors import NotFoundError, SegmentError, TargetError
 from target_launchdarkly.report.tally import Tally
 from target_launchdarkly.segments.big import BigSegment
 from target_launchdarkly.segments.drafts import Draft
@@ -168,7 +168,8 @@ class Segments:
         self.without_segment = 0
 
     def __iter__(self) -> Iterator[Segment]:
-        return iter(self._segments.values())
+        # A copy: the live line looks at them from a thread of its own.
+        return iter([*self._segments.values()])
 
     def open(self, segment_key: str, context_kind: str, planner: Planner) -> Segment:
         """Return the one segment of that key, read on its first use.
@@ -188,7 +189,8 @@ class Segments:
         """Do some work for segments, several at a time; all have ended when this returns.
 
         Raises:
-            TargetError: The first failure. What the others did stays done and counted.
+            TargetError: The failures, of which the first gives the type. What the others did
+                stays done and counted.
         """
         if len(segments) <= 1:
             for segment in segments:
@@ -196,5 +198,9 @@ class Segments:
             return
         with ThreadPoolExecutor(self._parallelism, thread_name_prefix="segment") as pool:
             futures = [pool.submit(work, segment) for segment in segments]
-        for future in futures:
-            future.result()
+        failures = [error for future in futures if (error := future.exception())]
+        if failures:
+            first, *others = failures
+            if others and isinstance(first, TargetError):
+                first.args = (" ".join(map(str, failures)), *first.args[1:])
+            raise first

@@ -111,7 +111,10 @@ def test_refusal_by_changes_says_whether_it_counts_who_came_since() -> None:
     told = changes_excess(10, 6, 12.5, joined=10, joined_leaving=6)
 
     assert told
-    assert "12 of the 20 members of kind 'user' then and since would leave (60.0 %)" in told
+    assert (
+        "12 of the 20 members of kind 'user' when the run began or since then would leave (60.0 %)"
+        in told
+    )
     assert "max_removal_percent is 12.5" in told
 
 

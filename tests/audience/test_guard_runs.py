@@ -295,7 +295,9 @@ def test_guard_counts_whom_the_run_itself_included(
 
     run = sync(messages, **CHANGES)
 
-    assert "100 of the 100 members of kind 'user' then and since" in str(run.error)
+    assert "100 of the 100 members of kind 'user' when the run began or since then" in str(
+        run.error
+    )
     assert included(sandbox) == {*keys(100)}
     assert run.states == [{"at": 0}]
     assert {kind for kind, _ in operations(sandbox)} == {"addIncludedTargets"}

@@ -111,7 +111,7 @@ def test_key_excluded_by_hand_is_treated_as_the_settings_say(
 def test_proven_snapshot_replaces_the_members_with_one_import(
     sandbox: Sandbox, sync: Callable[..., Run]
 ) -> None:
-    odd = ["a,b", 'say "hi"', "line\nbreak", " leading", "größe", "\ufeffmark", "'", "😀"]
+    odd = ["a,b", 'say "hi"', "line\nbreak", "in between", "größe", "\ufeffmark", "'", "😀"]
 
     run = sync([schema(), *members("user-0", *odd), state(1)], **SNAPSHOT)
 
