@@ -88,10 +88,12 @@ def _jsonl_rows(file: IO[bytes], url: str, way: Way | None) -> Iterator[list[Row
     for block in blocks(file.read):
         if way:
             try:
-                yield way.decode_lines(block)
+                block.decode()
+                rows_of_block = way.decode_lines(block)
             except (ValueError, RecursionError):
                 pass
             else:
+                yield rows_of_block
                 number_of_line += block.count(b"\n") + 1
                 continue
         for line in block.split(b"\n"):
@@ -104,9 +106,12 @@ def _row_or_record(
     line: bytes, number_of_line: int, url: str, way: Way | None
 ) -> list[Row] | dict[str, Any]:
     try:
-        return [way.decode(line)] if way else _record(line, number_of_line, url)
+        line.decode()
+        if way:
+            return [way.decode(line)]
     except (ValueError, RecursionError):
-        return _record(line, number_of_line, url)
+        pass
+    return _record(line, number_of_line, url)
 
 
 def _record(line: bytes, number_of_line: int, url: str) -> dict[str, Any]:

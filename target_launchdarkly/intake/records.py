@@ -57,6 +57,8 @@ class Records:
     def _take_block(self, block: bytes) -> bool:
         """Take a block that holds records of one stream alone; return whether it did."""
         try:
+            # What is passed over is not looked at, and a line that is not UTF-8 is none.
+            block.decode()
             messages = self._decode_lines(block)
         except (ValueError, RecursionError):
             return False
@@ -81,6 +83,7 @@ class Records:
             for line in todo:
                 # Nothing but the decoding: its errors alone mean another way for the line.
                 try:
+                    line.decode()
                     message = decode(line)
                 except (ValueError, RecursionError):
                     message = None

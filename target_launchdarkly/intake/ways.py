@@ -41,11 +41,16 @@ class Way:
 
     Args:
         sink: Takes the rows that are not plain.
+
+    Raises:
+        ValueError: The stream's name is not valid Unicode.
     """
 
     def __init__(self, sink: AudienceSink) -> None:
         import msgspec  # noqa: PLC0415 not before there is something to decode
 
+        # msgspec looks at names only when they are used.
+        sink.stream_name.encode()
         self.sink = sink
         row = row_type(sink.columns, sink.key_properties)
         decoder: Any = msgspec.json.Decoder(row)
