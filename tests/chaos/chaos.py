@@ -11,7 +11,9 @@ import argparse
 import logging
 import sys
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chaos_driver import Driver
@@ -20,6 +22,9 @@ from chaos_stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+#: How many cases a process takes at a time.
+PORTION = 250
 
 
 @dataclass
@@ -30,10 +35,21 @@ class Report:
     cases: int = 0
     restarts: int = 0
     removed_wrongly: int = 0
+    states_ahead: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     #: How the runs ended.
     ends: Counter[str] = field(default_factory=Counter)
     divergences: list[str] = field(default_factory=list)
+
+    def add(self, other: Report) -> None:
+        """Take in what other cases came to."""
+        self.cases += other.cases
+        self.restarts += other.restarts
+        self.removed_wrongly += other.removed_wrongly
+        self.states_ahead += other.states_ahead
+        self.faults += other.faults
+        self.ends += other.ends
+        self.divergences += other.divergences
 
     def __str__(self) -> str:
         return "\n".join(
@@ -45,6 +61,7 @@ class Report:
                 f"runs                  {_told(self.ends)}",
                 f"restarts              {self.restarts:,}",
                 f"divergences           {len(self.divergences):,}",
+                f"STATE lines ahead     {self.states_ahead:,}",
                 f"wrongly removed keys  {self.removed_wrongly:,}",
             ]
         )
@@ -55,8 +72,14 @@ def _told(counts: Counter[str]) -> str:
     return f"{counts.total():,} ({each})"
 
 
-def run_cases(seed: int, numbers: Iterable[int]) -> Report:
-    """Run the cases of some numbers, one after the other, against one sandbox."""
+def run_cases(seed: int, numbers: Iterable[int], *, first_only: bool = False) -> Report:
+    """Run the cases of some numbers, one after the other, against one sandbox.
+
+    Args:
+        seed: Of the cases.
+        numbers: Of the cases.
+        first_only: Whether to stop at the first divergence.
+    """
     report = Report(seed)
     with Stage() as stage:
         for number in numbers:
@@ -70,8 +93,26 @@ def run_cases(seed: int, numbers: Iterable[int]) -> Report:
             report.cases += 1
             report.restarts += driver.restarts
             report.removed_wrongly += driver.removed_wrongly
+            report.states_ahead += driver.states_ahead
             report.ends += driver.ends
+            if first_only and report.divergences:
+                break
     report.faults = stage.met
+    return report
+
+
+def _run_portion(seed: int, numbers: range) -> Report:
+    logging.disable(logging.CRITICAL)
+    return run_cases(seed, numbers)
+
+
+def run_in_processes(seed: int, count: int, jobs: int) -> Report:
+    """Run the first so many cases of a seed in several processes."""
+    portions = [range(start, min(start + PORTION, count)) for start in range(0, count, PORTION)]
+    report = Report(seed)
+    with ProcessPoolExecutor(jobs) as pool:
+        for portion in pool.map(partial(_run_portion, seed), portions):
+            report.add(portion)
     return report
 
 
@@ -81,10 +122,15 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--case", type=int, help="run the case of this number only")
+    parser.add_argument("--jobs", type=int, default=1, help="so many processes")
+    parser.add_argument("--first", action="store_true", help="stop at the first divergence")
     options = parser.parse_args()
-    numbers = range(options.cases) if options.case is None else [options.case]
     logging.disable(logging.CRITICAL)
-    report = run_cases(options.seed, numbers)
+    if options.jobs > 1 and options.case is None:
+        report = run_in_processes(options.seed, options.cases, options.jobs)
+    else:
+        numbers = range(options.cases) if options.case is None else [options.case]
+        report = run_cases(options.seed, numbers, first_only=options.first)
     sys.stdout.write(f"{report}\n")
     return 1 if report.divergences else 0
 

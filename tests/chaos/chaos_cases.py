@@ -14,29 +14,36 @@ if TYPE_CHECKING:
 TOKEN = "api-0451-nobody-logs-this"
 KINDS = ("user", "organization")
 KEYS = [*(f"zq-heron-{number}" for number in range(6)), "770001", "zq ibis ü/é"]
+#: Of some segments, so that more than ten may leave.
+CROWD = [*KEYS, *(f"zq-starling-{number}" for number in range(32))]
 #: So many that their additions can be more than 20 patches.
 MANY_KEYS = [*KEYS, *(f'zq,"crane"-{number}' for number in range(42))]
 BYSTANDERS = [f"zq-bystander-{number}" for number in range(4)]
+ALL_KEYS = {*CROWD, *MANY_KEYS, *BYSTANDERS}
 CHANGING, LISTED = ("alpha", "beta"), ("gamma", "delta")
 EPOCH = 1_800_000_000.0
 PATIENCE = 600
-#: What a flag means by mode: include, un-include or nothing. "absent" is a stream without a flag.
-MEANING: dict[tuple[str, Any], bool | None] = {
-    ("add", True): True,
+IN, OUT, SPARED = "in", "out", "spared"
+MEMBER = ("in", "both")
+#: What a flag means by mode; None is no word at all. "absent" is a stream without a flag.
+MEANING: dict[tuple[str, Any], str | None] = {
+    ("add", True): IN,
     ("add", False): None,
-    ("add", "absent"): True,
+    ("add", "absent"): IN,
+    ("add", "invalid"): None,
     ("remove", True): None,
-    ("remove", False): False,
-    ("remove", "absent"): False,
-    ("changes", True): True,
-    ("changes", False): False,
-    ("snapshot", True): True,
-    ("snapshot", False): False,
-    ("snapshot", "absent"): True,
+    ("remove", False): OUT,
+    ("remove", "absent"): OUT,
+    ("remove", "invalid"): None,
+    ("changes", True): IN,
+    ("changes", False): OUT,
+    ("changes", "invalid"): None,
+    ("snapshot", True): IN,
+    ("snapshot", False): OUT,
+    ("snapshot", "absent"): IN,
+    ("snapshot", "invalid"): SPARED,
 }
 LOST_ANSWERS = ("drop-before", "drop-after", "reset-before", "reset-after", "truncate")
-#: A version that is the time of the run.
-FRESH = "fresh"
 
 
 class Place(NamedTuple):
@@ -51,38 +58,86 @@ Standing = dict[Place, dict[str, str]]
 
 
 @dataclass(frozen=True)
-class StreamPlan:
+class Version:
+    """A version that is a time around the start of the process."""
+
+    offset_seconds: float
+    is_in_seconds: bool
+
+    def at(self, started: float) -> int:
+        moment = started + self.offset_seconds
+        return int(moment) if self.is_in_seconds else int(moment * 1_000)
+
+
+@dataclass(frozen=True)
+class Sink:
+    """A stream as the target knows it, by the name that the stream maps give it."""
+
     name: str
     mode: str
     kind: str
-    #: More than one: the records name them.
     segments: tuple[str, ...]
-    has_flag: bool
-    is_incremental: bool
-    #: What the tap gives to prove its snapshots: "version", "size" or nothing.
-    proof: str
-    has_key_properties: bool
-    #: Whether records that follow each other come as the file of a BATCH message.
-    comes_in_files: bool
+    #: Whether the records name their segment.
+    is_named: bool
+    states_size: bool = False
+    max_removal_percent: int | None = None
 
     @property
     def is_snapshot(self) -> bool:
         return self.mode == "snapshot"
 
     @property
+    def is_mirror(self) -> bool:
+        return self.mode in {"changes", "snapshot"}
+
+    @property
     def settings(self) -> dict[str, Any]:
-        mirror = {"changes": "changes", "snapshot": "snapshot"}.get(self.mode)
         found: dict[str, Any] = {
-            "audience_sync_mode": "mirror" if mirror else self.mode,
+            "audience_sync_mode": "mirror" if self.is_mirror else self.mode,
             "context_kind": self.kind,
         }
-        if mirror:
-            found["mirror_source"] = mirror
-        if self.proof == "size":
+        if self.is_mirror:
+            found["mirror_source"] = self.mode
+        if self.states_size:
             found["audience_size_field"] = "size"
-        if len(self.segments) > 1:
+        if self.max_removal_percent is not None:
+            found["max_removal_percent"] = self.max_removal_percent
+        if self.is_named:
             return found | {"segment_key_field": "segment"}
         return found | {"segment_key": self.segments[0]}
+
+
+@dataclass(frozen=True)
+class Tap:
+    """A stream as the tap names it."""
+
+    name: str
+    sinks: tuple[Sink, ...]
+    has_flag: bool
+    #: Whether a stream map drops the rows whose note says so.
+    is_filtered: bool = False
+    has_key_properties: bool = False
+    #: Whether records that follow each other come as the files of a BATCH message.
+    comes_in_files: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the tap always sends all of it."""
+        return any(sink.is_snapshot for sink in self.sinks)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a record holds, as a person reads it."""
+
+    #: None where no key can be read.
+    key: str | None
+    #: What its segment column names; None where that cannot be read.
+    segment: str | None
+    #: Whether the flag says yes; "absent" without a flag, "invalid" if it says neither.
+    intent: bool | str
+    is_null: bool = False
+    is_dropped: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,15 +145,10 @@ class Item:
     """A message of the tap, and what the model needs to know of it."""
 
     message: dict[str, Any]
-    stream: StreamPlan | None = None
-    #: None for a record that names no segment.
-    place: Place | None = None
-    #: None for a record that names no key.
-    key: str | None = None
-    #: Whether the flag says yes; "absent" without a flag, "invalid" for an invalid record.
-    intent: bool | str | None = None
+    tap: Tap | None = None
+    row: Row | None = None
     index: int = 0
-    #: Records with the same number come as the file of one BATCH message.
+    #: Records with the same number come as the files of one BATCH message.
     file: int | None = None
 
     @property
@@ -106,10 +156,43 @@ class Item:
         return str(self.message["type"])
 
     @property
-    def wish(self) -> bool | None:
-        if self.stream is None or self.intent in {None, "invalid"}:
-            return None
-        return MEANING[self.stream.mode, self.intent]
+    def size(self) -> Any:
+        return self.message["record"].get("size")
+
+    def place(self, sink: Sink) -> Place | None:
+        """Return what the record is about; None if that cannot be read."""
+        assert self.row is not None
+        segment = self.row.segment if sink.is_named else sink.segments[0]
+        return Place(segment, sink.kind) if segment else None
+
+    def is_marker(self, sink: Sink) -> bool:
+        """Whether the record only says that the audience is empty."""
+        is_nobody = self.row is not None and self.row.is_null and sink.states_size
+        return is_nobody and sink.is_snapshot and self.size in {0, "0"}
+
+    def is_understood(self, sink: Sink) -> bool:
+        has_key = self.row is not None and self.row.key is not None
+        return self.place(sink) is not None and (has_key or self.is_marker(sink))
+
+    def is_invalid(self, sink: Sink) -> bool:
+        assert self.row is not None
+        if not self.is_understood(sink):
+            return True
+        return self.row.intent == "invalid" and not self.is_marker(sink)
+
+
+@dataclass(frozen=True)
+class Meddling:
+    """What somebody else does at a request."""
+
+    #: "add", "remove", "exclude", "unexclude" of keys; "delete" or "recreate" of the segment.
+    deed: str
+    place: Place
+    keys: tuple[str, ...] = ()
+    after: int = 0
+    method: str | None = None
+    when: Any = "before"
+    times: int = 1
 
 
 @dataclass
@@ -117,6 +200,7 @@ class Attempt:
     """One run's troubles."""
 
     faults: list[Fault] = field(default_factory=list)
+    meddlings: list[Meddling] = field(default_factory=list)
     rate_limit: tuple[int, float] | None = None
     #: The input ends after this share of the messages.
     cut: float | None = None
@@ -130,6 +214,14 @@ class Attempt:
     import_polls: int = 1
     #: How many bytes the target reads at a time; 0: line by line, all on the SDK's way.
     block_bytes: int = 0
+    #: How many words the target holds in memory; None for as many as it wants.
+    words_in_memory: int | None = None
+    #: Whether late patches of earlier runs are applied before this one.
+    settles: bool = True
+
+    @property
+    def is_calm(self) -> bool:
+        return not (self.faults or self.meddlings or self.rate_limit) and self.settles
 
     @property
     def is_lasting(self) -> bool:
@@ -145,7 +237,7 @@ class Attempt:
 @dataclass
 class Case:
     number: int
-    streams: list[StreamPlan]
+    taps: list[Tap]
     settings: dict[str, Any]
     #: The big segments, and the context kind of each.
     bigs: Mapping[str, str]
@@ -154,14 +246,25 @@ class Case:
     standing: Standing
     items: list[Item]
     attempts: list[Attempt]
+    #: Whether streams have percentages of their own.
+    percents_count: bool = True
+
+    @property
+    def sinks(self) -> list[Sink]:
+        return list({sink.name: sink for tap in self.taps for sink in tap.sinks}.values())
+
+    @property
+    def has_snapshot(self) -> bool:
+        return any(sink.is_snapshot for sink in self.sinks)
 
     @property
     def is_calm(self) -> bool:
         """Whether no key is asked for in two ways."""
-        wishes: dict[tuple[Any, Any], set[Any]] = {}
+        words: dict[tuple[Any, Any], set[Any]] = {}
         for item in self.items:
-            if item.type == "RECORD":
-                wishes.setdefault((item.place, item.key), set()).add(
-                    "spare" if item.intent == "invalid" else item.wish
-                )
-        return all(len(each) == 1 for each in wishes.values())
+            for sink in item.tap.sinks if item.tap and item.row else ():
+                place = item.place(sink)
+                if place and item.row and not item.row.is_dropped:
+                    word = MEANING[sink.mode, item.row.intent]
+                    words.setdefault((place, item.row.key), set()).add(word)
+        return all(len(each) == 1 for each in words.values())

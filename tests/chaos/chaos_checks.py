@@ -1,96 +1,205 @@
-"""What every request of a run must be, whatever the run is about."""
+"""What every request of a run must be: when it comes, its order, its size, and what it asks."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chaos_cases import KEYS, MANY_KEYS, TOKEN, Place
-from chaos_model import MEMBER
-from chaos_stage import WatchedLimit
+from chaos_cases import ALL_KEYS, IN, MEMBER, OUT, TOKEN, Place
+from chaos_facts import Facts, demand
+from chaos_plan import ADD_EXCLUDED, ADD_INCLUDED, ORDER, REMOVE_EXCLUDED, REMOVE_INCLUDED
+from chaos_views import Asked, View, believed, seen_of
+from chaos_watches import WatchedLimit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chaos_cases import Attempt, Case, Standing
-    from chaos_stage import Seen, Stage
+    from chaos_cases import Standing
+    from chaos_model import Seen
+    from chaos_words import Checkpoint
 
-INSTRUCTION_ORDER = (
-    "removeIncludedTargets",
-    "removeExcludedTargets",
-    "addIncludedTargets",
-    "addExcludedTargets",
-    "removeBigSegmentIncludedTargets",
-    "removeBigSegmentExcludedTargets",
-    "addBigSegmentIncludedTargets",
-    "addBigSegmentExcludedTargets",
-)
-
-
-class DivergenceError(AssertionError):
-    """The target did what it must not."""
-
-
-def demand(holds: object, problem: str) -> None:
-    """Raise unless it holds.
-
-    Raises:
-        DivergenceError: It does not.
-    """
-    if not holds:
-        raise DivergenceError(problem)
+BIG_NAMES = {
+    "removeBigSegmentIncludedTargets": REMOVE_INCLUDED,
+    "removeBigSegmentExcludedTargets": REMOVE_EXCLUDED,
+    "addBigSegmentIncludedTargets": ADD_INCLUDED,
+    "addBigSegmentExcludedTargets": ADD_EXCLUDED,
+}
+INSTRUCTION_ORDER = (*ORDER, *BIG_NAMES)
 
 
 def check_told(told: str) -> None:
     """Look for what no error may tell."""
     demand(TOKEN not in told, f"the token in an error: {told}")
-    for key in {*KEYS, *MANY_KEYS}:
+    for key in ALL_KEYS:
         demand(key not in told, f"a context key in an error: {told}")
 
 
-def check_requests(stage: Stage, case: Case, attempt: Attempt) -> None:
-    """Look at the order, the time and the size of all requests of a run."""
-    last: dict[str, Seen] = {}
-    for seen in stage.seen:
-        previous = last.get(seen.segment)
-        if previous:
-            in_turn = seen.exchange.started >= previous.exchange.finished
-            demand(in_turn, f"two requests of {seen.segment} at a time")
-            early = previous.not_before - seen.at
-            demand(early < 1e-3, f"a request of {seen.segment} came {early} s too early")
-        if seen.exchange.method != "GET":
-            demand(not attempt.is_dry, f"a dry run sent a {seen.exchange.method}")
-            demand(previous, f"a {seen.exchange.method} before the segment was read")
-        if seen.exchange.method == "PATCH":
-            assert previous is not None
-            _check_patch(seen, previous, case, attempt)
-        last[seen.segment] = seen
-    if not attempt.is_parallel and isinstance(stage.sandbox.rate_limit, WatchedLimit):
-        for one, other in zip(stage.seen, stage.seen[1:], strict=False):
-            early = one.not_before - other.at
-            demand(early < 1e-3, f"a request came {early} s before the window ended")
+class RequestChecks:
+    """Looks at all requests of a run."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._run = facts.run
+        self._chunk = facts.run.case.settings["batch_size_rows"]
+
+    def check(self, limit: Any) -> None:
+        """Look at the order, the time, the size and the sense of all requests.
+
+        Raises:
+            DivergenceError: One is not what it must be.
+        """
+        last: dict[str, Asked] = {}
+        for number, asked in enumerate(self._run.asked):
+            previous = last.get(asked.segment)
+            if previous:
+                in_turn = asked.exchange.started >= previous.exchange.finished
+                demand(in_turn, f"two requests of {asked.segment} at a time")
+                early = previous.not_before - asked.at
+                demand(early < 1e-3, f"a request of {asked.segment} came {early} s too early")
+            if asked.method != "GET":
+                demand(not self._run.attempt.is_dry, f"a dry run sent a {asked.method}")
+                demand(previous, f"a {asked.method} before the segment was read")
+                self._check_allowed(number, asked)
+            last[asked.segment] = asked
+        if not self._run.attempt.is_parallel and isinstance(limit, WatchedLimit):
+            for one, other in zip(self._run.asked, self._run.asked[1:], strict=False):
+                early = one.not_before - other.at
+                demand(early < 1e-3, f"a request came {early} s before the window ended")
+        for segment in self._facts.segments:
+            self._check_patches(segment)
+
+    def _check_allowed(self, number: int, asked: Asked) -> None:
+        found = self._facts.at(number)
+        demand(found, f"a {asked.method} of {asked.segment} before any checkpoint")
+        assert found is not None
+        refused = asked.segment in found[1].segments
+        demand(not refused, f"a {asked.method} of {asked.segment}, which is refused")
+        if asked.method == "PATCH":
+            self._check_form(asked)
+
+    def _check_form(self, asked: Asked) -> None:
+        body: Any = asked.exchange.body
+        kinds = [one["kind"] for one in body["instructions"]]
+        in_order = kinds == sorted(kinds, key=INSTRUCTION_ORDER.index)
+        demand(in_order, f"instructions in the order {kinds}")
+        count = len(asked.operations)
+        fits = 1 <= count <= self._chunk or len(asked.keys) == 1
+        demand(fits, f"{count} operations in one patch of {self._chunk}")
+        demand(len(set(asked.operations)) == count, "an operation twice in one patch")
+
+    def _check_patches(self, segment: str) -> None:
+        """Look whether each patch follows from the words and a view that the target had."""
+        plan = _PlanInWork(self._facts, segment)
+        for number, asked in enumerate(self._run.asked):
+            if asked.segment != segment:
+                continue
+            plan.begin_at(number)
+            if asked.method == "PATCH":
+                plan.take(asked, self._chunk)
+            elif asked.is_of_segment and asked.method == "GET" and asked.view:
+                plan.look(asked.view)
 
 
-def _check_patch(seen: Seen, previous: Seen, case: Case, attempt: Attempt) -> None:
-    body: Any = seen.exchange.body
-    kinds = [one["kind"] for one in body["instructions"]]
-    in_order = kinds == sorted(kinds, key=INSTRUCTION_ORDER.index)
-    demand(in_order, f"instructions in the order {kinds}")
-    count = len(seen.operations)
-    allowed = case.settings["batch_size_rows"]
-    demand(1 <= count <= allowed, f"{count} operations in one patch of {allowed}")
-    demand(len(set(seen.operations)) == count, "an operation twice in one patch")
-    if seen.segment in case.bigs:
-        # What is there already does not show.
-        return
-    if previous.exchange.body == body:
-        failed = previous.fault is not None or previous.exchange.status != 200
-        demand(failed or attempt.is_parallel, "an acknowledged patch was sent again")
-        return
-    for kind, place, key in seen.operations:
-        where = seen.before[place].get(key, "out")
-        is_there = where == ("in" if "Included" in kind else "ex")
-        changes = is_there != kind.startswith("add")
-        demand(changes, f"{kind} of a key that is {where} already")
+class _PlanInWork:
+    """The patches of one segment, from one plan to the next."""
+
+    def __init__(self, facts: Facts, segment: str) -> None:
+        self._facts = facts
+        self._segment = segment
+        self._is_big = segment in facts.run.case.bigs
+        self._known: list[Asked] = []
+        #: The views from which the plan in work may have been made.
+        self._views: list[View] = []
+        self._moment: Checkpoint | None = None
+        self._since = 0
+        self._restart()
+
+    def _restart(self) -> None:
+        self._answered: set[tuple[Place, str]] = set()
+        self._last_sent: Asked | None = None
+        self._adds = False
+
+    def begin_at(self, number: int) -> None:
+        """Take note of a request's place among all."""
+        self._known = self._facts.run.of_segment(self._segment, number)
+        found = self._facts.at(number)
+        moment = found[0] if found else None
+        if moment is not self._moment:
+            self._since = self._moment.low if self._moment else 0
+            self._moment = moment
+            self._views = believed(self._known)[-1:]
+            self._restart()
+
+    def look(self, view: View) -> None:
+        """Take a look as the beginning of a new plan, unless it shows that it is old."""
+        former = self._views[-1:]
+        is_old = bool(former) and view.stamp < former[0].stamp
+        self._views = former if is_old else [view]
+        self._restart()
+
+    def take(self, asked: Asked, chunk: int) -> None:
+        """Look at a patch.
+
+        Raises:
+            DivergenceError: It does not follow.
+        """
+        seen = seen_of(self._known)
+        for (place, key), sent in asked.keys.items():
+            if self._is_big:
+                allowed = {*self._big_operations(place, key)}
+                names = frozenset(BIG_NAMES[name] for name in sent)
+            else:
+                allowed = {*self._operations(place, key, seen)}
+                names = sent
+            problem = f"{sorted(names)} of a key of {place}, not {[*map(sorted, allowed)]}"
+            demand(names and names in allowed, problem)
+            joins = ADD_INCLUDED in names
+            demand(joins or not self._adds, f"{place}: somebody leaves after others joined")
+            answered = (place, key) in self._answered
+            demand(not answered, "an acknowledged key was sent again without a look")
+        self._check_full(asked, chunk)
+        if asked.view:
+            self._adds = self._adds or any(ADD_INCLUDED in each for each in self._kinds(asked))
+            self._answered |= asked.keys.keys()
+            self._last_sent = asked
+            if not self._views or asked.view.stamp >= self._views[-1].stamp:
+                self._views.append(asked.view)
+
+    def _kinds(self, asked: Asked) -> Iterator[set[str]]:
+        for names in asked.keys.values():
+            yield {BIG_NAMES.get(name, name) for name in names}
+
+    def _check_full(self, asked: Asked, chunk: int) -> None:
+        """Look whether the patch before had no room for the first key of this one."""
+        before, self._last_sent = self._last_sent, None
+        if before is None or self._is_big or self._facts.run.disturbances(self._segment):
+            return
+        room = chunk - len(before.operations)
+        most = max(map(len, asked.keys.values()))
+        demand(room < most, f"a patch of {self._segment} with room for {room} more")
+
+    def _operations(self, place: Place, key: str, seen: Seen) -> Iterator[frozenset[str]]:
+        facts = self._facts
+        assert self._moment is not None
+        for view in self._views:
+            where = view.standing.get(place, {}).get(key, "out"), self._moment
+            for each in facts.keys(place, key, seen, where):
+                for word in facts.said.at(place, key, self._moment):
+                    yield from facts.model.rules.operations(each, word)
+
+    def _big_operations(self, place: Place, key: str) -> Iterator[frozenset[str]]:
+        facts = self._facts
+        assert self._moment is not None
+        if facts.model.is_snapshot(place):
+            return
+        if not facts.said.is_said_between(place, key, self._since, self._moment.high):
+            return
+        rules = facts.model.rules
+        for word in facts.said.at(place, key, self._moment):
+            if word == IN:
+                lifts = {REMOVE_EXCLUDED} if rules.excluded_action == "include" else set()
+                yield frozenset({ADD_INCLUDED, *lifts})
+            if word == OUT:
+                yield frozenset({REMOVE_INCLUDED, *({ADD_EXCLUDED} if rules.excludes else ())})
 
 
 def gone(before: Standing, after: Standing) -> Iterator[tuple[Place, str]]:
@@ -99,12 +208,4 @@ def gone(before: Standing, after: Standing) -> Iterator[tuple[Place, str]]:
         now = after[place]
         for key, where in there.items():
             if where in MEMBER and now.get(key) not in MEMBER:
-                yield place, key
-
-
-def newly_excluded(before: Standing, after: Standing) -> Iterator[tuple[Place, str]]:
-    """Yield who is excluded after and was not before."""
-    for place, there in after.items():
-        for key, where in there.items():
-            if where in {"ex", "both"} and before[place].get(key) not in {"ex", "both"}:
                 yield place, key

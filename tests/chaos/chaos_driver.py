@@ -1,48 +1,47 @@
-"""Runs one case of the chaos test, and compares what comes of it with the model."""
+"""Drives one case of the chaos test: a tap that is started again from the last STATE."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import random
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from chaos_cases import KEYS, LISTED, TOKEN, Attempt, Place
-from chaos_checks import check_requests, check_told, demand, gone, newly_excluded
-from chaos_model import Expectation, Model
-from chaos_tap import Feed
+from chaos_cases import IN, MEMBER, Attempt, Place
+from chaos_facts import Facts, demand
+from chaos_judge import Judge
+from chaos_mending import mended
+from chaos_run import Run, run
 
-from target_launchdarkly.errors import IncompleteSnapshotError, LaunchDarklyError, TargetError
-from target_launchdarkly.target import TargetLaunchDarkly
+from target_launchdarkly.errors import PlanRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from chaos_cases import Case, Item, Standing
     from chaos_stage import Stage
 
+#: How often a run that was refused is repeated.
+REPEATS = 2
+#: Every so many cases that are calm, the same is tried in other batches.
+OTHER_BATCHES_EVERY = 3
+BATCHES = (2, 3, 5, 8, 20, 1_500)
+
 
 class Driver:
-    """Runs one case: a tap that is started again from the last STATE."""
+    """Runs one case."""
 
     def __init__(self, stage: Stage, case: Case) -> None:
         self.stage = stage
         self.case = case
-        self.model = Model(case)
-        self.has_snapshot = any(stream.is_snapshot for stream in case.streams)
         self.restarts = 0
         self.removed_wrongly = 0
+        self.states_ahead = 0
         self.ends: Counter[str] = Counter()
         #: The last STATE that the target wrote.
         self._position = -1
-        #: The last message that any run has read.
-        self._read_up_to = -1
-        self._wishes = self.model.wishes(case.items)
-        self._feed = Feed([], Attempt(), 0, stage.files)
-        self._expected = Expectation()
-        self._sends_at_end = False
-        self._states: list[int] = []
+        #: Keys that somebody else moved, or may have moved unseen, since the case began.
+        self._excused: set[tuple[Place, str]] = set()
 
     def drive(self) -> None:
         """Run the case.
@@ -54,267 +53,186 @@ class Driver:
         random.seed(self.case.number)  # the jitter
         for number, attempt in enumerate(self.case.attempts):
             self.restarts += number > 0
-            error = self._run(attempt)
-            if error is None and attempt.cut is None and not attempt.is_dry:
-                self._demand_converged()
-                if self.case.is_calm and self.case.number % 4 == 0:
+            one = self._run(attempt)
+            if one.error is None and attempt.cut is None and not attempt.is_dry:
+                self._demand_converged(one)
+                if self.case.is_calm and attempt.is_calm and self.case.number % 4 == 0:
                     self._demand_rest()
-                return
-        # Even a run without trouble fails where the model says so.
-        demand(self._expected.must or self._expected.may, "the last run failed")
+                break
+        if isinstance(one.error, PlanRefusedError) and attempt.is_calm:
+            self._repeat_refused(one)
+        if self.case.number % OTHER_BATCHES_EVERY == 0:
+            self._demand_same_in_other_batches()
 
     def _replayed(self) -> list[Item]:
         """Return what a tap sends that is started from the last STATE: whole snapshots always."""
         items = [
             item
             for item in self.case.items
-            if item.index > self._position or (item.stream and item.stream.is_snapshot)
+            if item.index > self._position or (item.tap and item.tap.is_whole)
         ]
         past = (item for item in self.case.items if item.index <= self._position)
         schemas = {
-            item.stream.name: item
+            item.tap.name: item
             for item in past
-            if item.type == "SCHEMA" and item.stream and not item.stream.is_snapshot
+            if item.type == "SCHEMA" and item.tap and not item.tap.is_whole
         }
         return [*schemas.values(), *items]
 
-    def _run(self, attempt: Attempt) -> TargetError | None:
-        self.stage.begin(attempt)
-        start = self.stage.standing()
-        chunk = self.case.settings["batch_size_rows"]
-        self._sends_at_end = not attempt.drains and chunk > len(KEYS)
-        now = self.stage.clock.now()
-        self._feed = Feed(self._replayed(), attempt, now, self.stage.files)
-        self._states = []
-        self._expected = self.model.expect(self._feed, attempt, start)
-        target = self._target(attempt)
-        self._feed.line_number = lambda: target.message_reader.line_number
-        error: TargetError | None = None
-        with contextlib.redirect_stdout(_Out(self, attempt)):
-            try:
-                target.listen(self._feed.source)
-            except TargetError as failure:
-                error = failure
-        self.ends[type(error).__name__ if error else "success"] += 1
-        self._note_read()
-        self._check_error(attempt, error)
-        check_requests(self.stage, self.case, attempt)
-        self._check_imports()
-        self._check_removals(attempt)
-        self._check_end(attempt, error, start)
-        return error
+    def _run(self, attempt: Attempt) -> Run:
+        one = run(self.stage, self.case, attempt, self._replayed())
+        self.ends[type(one.error).__name__ if one.error else "success"] += 1
+        judge = Judge(one)
+        try:
+            judge.judge(self.stage.sandbox.rate_limit)
+        finally:
+            self.removed_wrongly += judge.removed_wrongly
+            self.states_ahead += judge.states_ahead
+        if one.written:
+            self._position = one.written[-1].value["position"]
+        self._excuse(judge.facts)
+        return one
 
-    def _target(self, attempt: Attempt) -> TargetLaunchDarkly:
-        feed = self._feed
+    def _excuse(self, facts: Facts) -> None:
+        """Remember which keys may not stand where a STATE says, and no run could know."""
+        one = facts.run
+        self._excused |= one.meddled | one.moved_between
+        for place in facts.places:
+            if one.disturbances(place.segment) and not facts.is_current(place.segment):
+                there = {*one.start[place], *one.end[place], *facts.said.keys(place)}
+                self._excused |= {(place, key) for key in there}
 
-        class Target(TargetLaunchDarkly):
-            clock = self.stage.clock.system
+    # After a run that ended well
 
-            @property
-            def _max_record_age_in_minutes(self) -> float:
-                return 6.0 if feed.line_number() in attempt.drains else 0.0
-
-        config = self.case.settings | {
-            "access_token": TOKEN,
-            "api_url": self.stage.sandbox.url,
-            "project_key": "default",
-            "environment_key": "test",
-            "dry_run": attempt.is_dry,
-        }
-        target = Target(config=config)
-        if not attempt.is_parallel:
-            # So that faults meet the same requests each time.
-            target.segments._parallelism = 1
-        return target
-
-    def _note_read(self) -> None:
-        read = (item.index for item in self._feed.given)
-        self._read_up_to = max([self._read_up_to, *read])
-
-    # After a run
-
-    def _check_error(self, attempt: Attempt, error: TargetError | None) -> None:
-        told = f"{type(error).__name__}: {error}"
-        check_told(told)
-        if type(error) is LaunchDarklyError and self._may_give_up(attempt):
-            return
-        if error is None:
-            must = [each.__name__ for each in self._expected.must]
-            demand(not must, f"a run ended well that should end with {must}")
-            incomplete = self.stage.incomplete_imports
-            demand(not incomplete, f"a run ended well with incomplete imports of {incomplete}")
-            return
-        expected = (*self._expected.must, *self._expected.may)
-        demand(isinstance(error, expected), f"expected {expected or 'success'}, not {told}")
-
-    def _may_give_up(self, attempt: Attempt) -> bool:
-        if self.model.may_give_up(attempt):
-            return True
-        has_imported = any(seen.is_import for seen in self.stage.seen)
-        return has_imported and self.model.may_give_up_import(attempt)
-
-    def _check_imports(self) -> None:
-        """Look at what the imports of a run hold."""
-        for seen in self.stage.seen:
-            for begun in seen.begun:
-                place = Place(begun.segment, self.case.bigs[begun.segment])
-                if begun.mode == "replace":
-                    demand(self._expected.may_remove, f"{place} replaced by an unproven snapshot")
-                    demand(self._feed.is_read, f"{place} replaced before the end")
-                    wanted = self.model.listed(self._feed.items, place)
-                    same = begun.keys is None or begun.keys == wanted
-                    demand(same, f"{place} replaced by other keys than are listed")
-                else:
-                    wanted = {
-                        str(item.key)
-                        for item in self._feed.given
-                        if item.place == place and item.wish
-                    }
-                    demand(wanted >= (begun.keys or set()), f"merged keys that {place} lacks")
-
-    def _check_removals(self, attempt: Attempt) -> None:
-        """Nobody leaves who should not, at any step."""
-        may_leave = self._expected.may_remove and not attempt.is_dry
-        leaving = self._expected.leaving
-        asked = self.model.wishes(self._feed.given)
-        removals_began = False
-        for seen in self.stage.seen:
-            for place, key in gone(seen.before, seen.after):
-                if place.segment in LISTED:
-                    removals_began = removals_began or not self.model.is_big(place)
-                    is_right = may_leave and key in leaving.get(place, set())
-                    is_right = is_right and self._feed.is_read
-                else:
-                    is_right = False in (wish for _, wish in asked.get((place, key), []))
-                self.removed_wrongly += not is_right
-            came = [
-                place for place, _ in gone(seen.after, seen.before) if not self.model.is_big(place)
-            ]
-            demand(not (removals_began and came), "an addition after a snapshot's removals")
-            for place, key in newly_excluded(seen.before, seen.after):
-                if place.segment in LISTED:
-                    is_right = may_leave and key in leaving.get(place, set())
-                    demand(is_right, f"a snapshot of {place.segment} excluded a stayer")
-        demand(not self.removed_wrongly, f"{self.removed_wrongly} keys removed wrongly")
-
-    # STATE
-
-    def note_state(self, attempt: Attempt, value: Mapping[str, int]) -> None:
-        """Check a STATE line at the moment when it is written."""
-        self._note_read()
-        position = value["position"]
-        self._states.append(position)
-        demand(not attempt.is_dry, "a dry run wrote STATE")
-        latest = max(item.index for item in self._feed.in_work if item.type == "STATE")
-        demand(position == latest, f"STATE {position} was written, {latest} was read last")
-        incomplete = self.stage.incomplete_imports
-        demand(not incomplete, f"STATE before the imports of {incomplete} were complete")
-        if self.has_snapshot:
-            demand(self._feed.is_read, "STATE in the middle of a snapshot")
-            demand(not self._expected.must, "STATE of a snapshot that is not proven")
-        self._demand_covered(position)
-        self._position = position
-
-    def _demand_covered(self, position: int) -> None:
-        standing = self.stage.standing()
-        for (place, key), wishes in self._wishes.items():
-            covered = [wish for index, wish in wishes if index < position]
-            if not covered:
-                continue
-            read = [wish for index, wish in wishes if index <= self._read_up_to]
-            first = self.case.standing[place].get(key, "out")
-            # A later record that was read as well may have taken the place of the covered one.
-            last = {covered[-1], *read[len(covered) :]}
-            allowed = self._reachable(place, first, read, last)
-            where = standing[place].get(key, "out")
-            demand(where in allowed, f"STATE {position} covers a key of {place} that is {where}")
-
-    def _reachable(self, place: Place, first: str, wishes: list[bool], last: set[bool]) -> set[str]:
-        """Return where a key may stand when the last wish that was sent is one of `last`."""
-        reached = self.model.closure(place, first, wishes)
-        return set().union(
-            *(self.model.after(place, each, wish) for each in reached for wish in last)
-        )
-
-    # The end of a run
-
-    def _check_end(self, attempt: Attempt, error: TargetError | None, start: Standing) -> None:
-        left_behind = self.stage.left_behind
-        demand(not left_behind, f"temporary files were left behind: {left_behind}")
-        if error is None and not attempt.is_dry:
-            sent = [each.index for each in self._feed.items if each.type == "STATE"]
-            demand(not sent or self._states[-1:] == sent[-1:], "the last STATE is missing")
-        if attempt.is_dry:
-            demand(self.stage.standing() == start, "a dry run changed something")
-        elif error is None or isinstance(error, IncompleteSnapshotError):
-            self._demand_snapshots(start, removed=error is None)
-
-    def _demand_snapshots(self, start: Standing, *, removed: bool) -> None:
-        """Every addition of the snapshots is made, and if they are proven every removal."""
-        standing = self.stage.standing()
-        for place, said in self.model.listings(self._feed.items).items():
-            for key in {*said, *start[place]}:
-                where = standing[place].get(key, "out")
-                allowed = self.model.ends(
-                    place,
-                    start[place].get(key, "out"),
-                    said.get(key, []),
-                    removed=removed,
-                    at_once=self._sends_at_end,
-                )
-                demand(
-                    where in allowed,
-                    f"a key that a snapshot of {place} says {said.get(key)} of is {where}, "
-                    f"not {allowed}",
-                )
-
-    def _demand_converged(self) -> None:
+    def _demand_converged(self, one: Run) -> None:
         """The segments are as the tap's last word of every key has it."""
+        facts = Facts(replace_items(one, self.case.items))
         standing = self.stage.standing()
-        for (place, key), wishes in self._wishes.items():
-            plain = [wish for _, wish in wishes]
-            first = self.case.standing[place].get(key, "out")
-            allowed = self._reachable(place, first, plain, {plain[-1]})
-            where = standing[place].get(key, "out")
-            demand(where in allowed, f"a key of {place} ended {where}, not {allowed}")
-        self._demand_untouched(standing)
-
-    def _demand_untouched(self, standing: Standing) -> None:
-        listed = self.model.listings(self.case.items)
-        for place, there in self.case.standing.items():
-            for key in {*there, *standing[place]}:
-                if place in listed or (place, key) in self._wishes:
+        for place in facts.places:
+            is_snapshot = facts.model.is_snapshot(place)
+            for key in facts.said.keys(place):
+                if (place, key) in self._excused or is_snapshot:
                     continue
-                same = there.get(key) == standing[place].get(key)
+                word = facts.said.last(place, key)
+                where = standing[place].get(key, "out")
+                joined = where in MEMBER or where == "ex"
+                holds = joined if word == IN else where not in MEMBER
+                demand(holds, f"a key of {place} ended {where}, its last word is {word}")
+            self._demand_untouched(facts, place, standing)
+
+    def _demand_untouched(self, facts: Facts, place: Place, standing: Standing) -> None:
+        if facts.model.is_snapshot(place):
+            return
+        first, now = self.case.standing[place], standing[place]
+        for key in {*first, *now} - facts.said.keys(place):
+            if (place, key) not in self._excused:
+                same = first.get(key) == now.get(key)
                 demand(same, f"a key of {place} changed that nobody named")
 
     def _demand_rest(self) -> None:
         """The same again changes nothing: standard segments cost one GET each and no PATCH."""
         self._position = -1
-        standing = self.stage.standing()
-        error = self._run(Attempt())
-        demand(error is None, f"the same run again failed: {error}")
-        demand(self.stage.standing() == standing, "the same run again changed something")
+        self.stage.sandbox.call_off()
+        before = self.stage.standing()
+        one = self._run(Attempt())
+        if isinstance(one.error, PlanRefusedError):
+            # Whoever left counts no more: the same may be too many of those who stay.
+            return
+        demand(one.error is None, f"the same run again failed: {one.error}")
+        self._demand_looks_only(one, {*self.case.bigs}, before)
+
+    def _demand_looks_only(self, one: Run, but_for: set[str], before: Standing) -> None:
         asked = Counter(
-            (each.segment, each.exchange.method)
-            for each in self.stage.seen
-            if each.segment not in self.case.bigs
+            (each.segment, each.method) for each in one.asked if each.segment not in but_for
         )
         demand(all(method == "GET" for _, method in asked), f"at rest, it asked {asked}")
         demand(set(asked.values()) <= {1}, f"at rest, it asked {asked}")
+        after = self.stage.standing()
+        same = all(
+            before[place] == after[place] for place in before if place.segment not in but_for
+        )
+        demand(same, "the same run again changed something")
+
+    # After a run that was refused
+
+    def _repeat_refused(self, one: Run) -> None:
+        """Running again changes nothing until somebody mends the cause; then all is well."""
+        if one.ended is None or one.written:
+            # What came before was accepted. Of the rest alone, the guard may think otherwise.
+            one = self._run(Attempt())
+            if one.error is None:
+                return
+        for _ in range(REPEATS):
+            before = self.stage.standing()
+            again = self._run(Attempt(block_bytes=1_000))
+            demand(
+                isinstance(again.error, PlanRefusedError),
+                f"refused first ({one.error}), then {again.error or 'accepted'}",
+            )
+            assert isinstance(again.error, PlanRefusedError)
+            blind = {*self.case.bigs} - {*again.error.segments}
+            self._demand_looks_only(again, blind, before)
+        case = mended(self.case, self._replayed())
+        if case is None:
+            return
+        self.ends["mended"] += 1
+        driver = Driver(self.stage, case)
+        well = driver._run(Attempt())
+        self.removed_wrongly += driver.removed_wrongly
+        demand(well.error is None, f"mended, and still: {well.error}")
+
+    # The same in other batches
+
+    def _demand_same_in_other_batches(self) -> None:
+        """What comes of an input never depends on where its requests are cut."""
+        one = self._afresh(self.case, Attempt())
+        choices = random.Random(self.case.number)  # noqa: S311 no secret
+        others = [each for each in BATCHES if each != self.case.settings["batch_size_rows"]]
+        settings = self.case.settings | {"batch_size_rows": choices.choice(others)}
+        has_cuts = self.case.is_calm or choices.random() < 0.5
+        cuts = frozenset(choices.choices(range(1, len(self.case.items) + 2), k=2))
+        attempt = Attempt(drains=cuts if has_cuts else frozenset(), block_bytes=100)
+        other = self._afresh(replace(self.case, settings=settings), attempt)
+        self.ends["other batches"] += 1
+        is_cut = len(other.checkpoints) > 1
+        if is_cut and other.error is not None:
+            # What came before the last cut was sent; or the guard thought otherwise of it alone.
+            return
+        demand(type(one.error) is type(other.error), f"{one.error}, but in batches {other.error}")
+        bigs = self.case.bigs
+        same = all(
+            _counting(one.end[place]) == _counting(other.end[place])
+            for place in one.end
+            if place.segment not in bigs
+        )
+        demand(same, "in other batches, keys stand elsewhere")
+        if self.case.is_calm or not is_cut:
+            # Who is asked for in two ways may move twice, if there is a checkpoint between.
+            same = _sum(one, bigs) == _sum(other, bigs)
+            demand(same, "in other batches, others move on the way")
+
+    def _afresh(self, case: Case, attempt: Attempt) -> Run:
+        self.stage.set_up(case)
+        driver = Driver(self.stage, case)
+        one = driver._run(attempt)
+        self.removed_wrongly += driver.removed_wrongly
+        self.states_ahead += driver.states_ahead
+        return one
 
 
-class _Out:
-    """Standard output, which looks at every STATE line."""
+def replace_items(one: Run, items: list[Item]) -> Run:
+    """Return a run as if the tap had sent it all."""
+    from chaos_words import Said  # noqa: PLC0415
 
-    def __init__(self, driver: Driver, attempt: Attempt) -> None:
-        self._driver = driver
-        self._attempt = attempt
+    return replace(one, said=Said(items), checkpoints=[])
 
-    def write(self, text: str) -> int:
-        value: Any = json.loads(text)
-        self._driver.note_state(self._attempt, value)
-        return len(text)
 
-    def flush(self) -> None:
-        """Do nothing: all is written."""
+def _counting(there: Mapping[str, str]) -> dict[str, str]:
+    """Return where keys stand; who is included is a member, excluded as well or not."""
+    return {key: "in" if where in MEMBER else where for key, where in there.items()}
+
+
+def _sum(one: Run, but_for: Iterable[str]) -> Counter[Any]:
+    """Return what all patches of a run together asked for."""
+    operations = (each for asked in one.asked for each in asked.operations)
+    return Counter(each for each in operations if each[1].segment not in but_for)

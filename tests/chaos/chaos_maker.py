@@ -1,39 +1,34 @@
-"""Makes cases of random choices; the plain choice always comes first, so that cases shrink."""
+"""Makes cases of random choices: streams, settings, and where keys stand at first."""
 
 from __future__ import annotations
 
 import random
-from collections import Counter
 from dataclasses import replace
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from chaos_cases import (
     BYSTANDERS,
     CHANGING,
-    EPOCH,
-    FRESH,
+    CROWD,
     KEYS,
     KINDS,
     LISTED,
-    LOST_ANSWERS,
     MANY_KEYS,
     PATIENCE,
     Attempt,
     Case,
     Item,
     Place,
+    Sink,
     Standing,
-    StreamPlan,
+    Tap,
 )
-
-from target_launchdarkly.sandbox import Fault
+from chaos_choices import Choices
+from chaos_rows import RowMaker, with_files
+from chaos_troubles import TroubleMaker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-TRUE = (True, 1, 1.0, "true", "T", "Yes", "y", "1")
-FALSE = (False, 0, 0.0, "FALSE", "f", "no", "N", "0")
+    from collections.abc import Mapping
 
 
 def make_case(seed: int, number: int) -> Case:
@@ -45,304 +40,243 @@ class CaseMaker:
     """Makes one case.
 
     Args:
-        choices: Makes all the choices.
+        source: Makes all the choices.
         number: The case's number.
-        max_rows: Of a stream, unless it is to be long enough for an import.
+        max_rows: Of a stream, unless it is to be long.
     """
 
-    def __init__(self, choices: random.Random, number: int = 0, *, max_rows: int = 12) -> None:
-        self._random = choices
+    def __init__(self, source: random.Random, number: int = 0, *, max_rows: int = 12) -> None:
+        self._choices = Choices(source)
         self._number = number
         self._max_rows = max_rows
         self._bigs: dict[str, str] = {}
+        self._crowded: set[str] = set()
         self._is_long = False
-        self._posts = False
 
     def make(self) -> Case:
-        streams = self._streams()
-        segments = sorted({name for stream in streams for name in stream.segments})
-        settings, missing = self._settings(streams, segments)
-        items = self._items(streams, settings)
-        has_snapshot = any(stream.is_snapshot for stream in streams)
-        attempts = [
-            self._attempt(len(items), is_trusting=has_snapshot and settings["trust_end_of_input"])
-            for _ in range(self._random.choice([0, 1, 1, 1, 2, 2, 3]))
-        ]
-        attempts.append(Attempt(drains=self._drains(len(items)), block_bytes=self._block_bytes()))
-        standing = self._standing(segments, missing, settings)
+        taps = self._taps()
+        sinks = list({sink.name: sink for tap in taps for sink in tap.sinks}.values())
+        segments = sorted({name for sink in sinks for name in sink.segments})
+        settings, missing = self._settings(taps, sinks, segments)
+        items = self._items(taps, settings)
         bigs = {segment: kind for segment, kind in self._bigs.items() if segment in segments}
-        return Case(self._number, streams, settings, bigs, missing, standing, items, attempts)
-
-    def _chance(self, percent: int) -> bool:
-        return self._random.randrange(100) >= 100 - percent
-
-    def _streams(self) -> list[StreamPlan]:
-        shape = self._random.choice([CHANGING, CHANGING, LISTED, LISTED, CHANGING + LISTED])
-        segments = [name for name in shape if self._chance(60)] or [shape[0]]
-        big_kind = self._random.choice(KINDS)
-        big_percent = self._random.choice([0, 0, 50, 100])
-        self._bigs = {name: big_kind for name in segments if self._chance(big_percent)}
-        return [
-            self._stream(f"stream_{number}", segments)
-            for number in range(self._random.choice([1, 1, 1, 2, 2, 3]))
+        standing = self._standing(segments, missing, settings)
+        has_posts = bool(bigs or missing)
+        # Who is made anew of another type is another segment.
+        create = settings["create_segment"]
+        mortal = {name for name in segments if create in {"never", _type_of(name, bigs)}} - missing
+        troubles = TroubleMaker(
+            self._choices, [*standing], mortal, has_imports=bool(bigs), has_posts=has_posts
+        )
+        is_trusting = settings["trust_end_of_input"] and any(sink.is_snapshot for sink in sinks)
+        attempts = [
+            troubles.attempt(len(items), is_trusting=is_trusting)
+            for _ in range(self._choices.of([0, 1, 1, 1, 2, 2, 3]))
         ]
+        drains, block_bytes = troubles.drains(len(items)), troubles.block_bytes()
+        attempts.append(Attempt(drains=drains, block_bytes=block_bytes))
+        return Case(self._number, taps, settings, bigs, missing, standing, items, attempts)
 
-    def _stream(self, name: str, segments: list[str]) -> StreamPlan:
-        first = self._random.choice(segments)
+    # Streams
+
+    def _taps(self) -> list[Tap]:
+        shape = self._choices.of([CHANGING, CHANGING, LISTED, LISTED, CHANGING + LISTED])
+        segments = [name for name in shape if self._choices.chance(60)] or [shape[0]]
+        big_kind = self._choices.of(KINDS)
+        big_percent = self._choices.of([0, 0, 0, 50, 100])
+        self._bigs = {name: big_kind for name in segments if self._choices.chance(big_percent)}
+        self._crowded = {
+            name for name in segments if name not in self._bigs and self._choices.chance(25)
+        }
+        sinks = [
+            self._sink(f"stream_{number}", segments)
+            for number in range(self._choices.of([1, 1, 1, 2, 2, 3]))
+        ]
+        taps = [self._tap(sink.name, (sink,)) for sink in sinks]
+        return [*self._renamed(taps, sinks)]
+
+    def _sink(self, name: str, segments: list[str]) -> Sink:
+        choices = self._choices
+        first = choices.of(segments)
         group = CHANGING if first in CHANGING else LISTED
-        named: tuple[str, ...] = (first,)
-        if self._chance(40):
-            named = tuple(segment for segment in segments if segment in group)
-        mode = self._random.choice(["add", "remove", "changes", "changes"])
+        named = tuple(segment for segment in segments if segment in group)
+        is_named = choices.chance(40)
+        mode = choices.of(["add", "remove", "changes", "changes", "changes"])
         if group is LISTED:
             mode = "snapshot"
-        kind = self._random.choice(KINDS[: 2 if self._chance(40) else 1])
-        proof = self._random.choice([*["version", "size"] * 3, "none", "stale"])
-        return StreamPlan(
+        kind = choices.of(KINDS[: 2 if choices.chance(40) else 1])
+        mine = named if is_named else (first,)
+        return Sink(
             name=name,
             mode=mode,
-            kind=next((self._bigs[each] for each in named if each in self._bigs), kind),
-            segments=named,
-            has_flag=mode == "changes" or self._chance(80),
-            is_incremental=self._chance(10),
-            proof=proof if group is LISTED else "none",
-            has_key_properties=self._chance(20),
-            comes_in_files=self._chance(15),
+            kind=next((self._bigs[each] for each in mine if each in self._bigs), kind),
+            segments=mine,
+            is_named=is_named,
+            states_size=group is LISTED and choices.chance(45),
+            max_removal_percent=choices.of([100, 60, 20]) if choices.chance(15) else None,
         )
 
+    def _tap(self, name: str, sinks: tuple[Sink, ...]) -> Tap:
+        choices = self._choices
+        by_changes = any(sink.mode == "changes" for sink in sinks)
+        return Tap(
+            name,
+            sinks,
+            has_flag=by_changes or choices.chance(80),
+            is_filtered=not any(sink.is_named for sink in sinks) and choices.chance(6),
+            has_key_properties=choices.chance(20),
+            comes_in_files=choices.chance(15),
+        )
+
+    def _renamed(self, taps: list[Tap], sinks: list[Sink]) -> list[Tap]:
+        """Let stream maps give some streams the name of another, or a second name."""
+        choices = self._choices
+        if choices.chance(20):
+            merged = choices.of(taps)
+            twin = replace(merged, name="tap_twin", comes_in_files=choices.chance(15))
+            taps = [*taps, twin]
+            if choices.chance(40):
+                taps = [replace(tap, name="tap_one") if tap is merged else tap for tap in taps]
+        elif len(sinks) > 1 and choices.chance(15):
+            one, other, *rest = taps
+            (second,) = other.sinks
+            if not second.is_named:
+                both = replace(one, sinks=(*one.sinks, second), is_filtered=False)
+                both = replace(both, has_flag=one.has_flag or other.has_flag)
+                taps = [both, *rest]
+        return taps
+
+    # Settings
+
     def _settings(
-        self, streams: list[StreamPlan], segments: list[str]
+        self, taps: list[Tap], sinks: list[Sink], segments: list[str]
     ) -> tuple[dict[str, Any], frozenset[str]]:
+        choices = self._choices
         has_big_snapshot = any(name in self._bigs for name in segments if name in LISTED)
         # A snapshot of a big segment refuses to exclude, which says nothing about the rest.
-        excludes = self._chance(2 if has_big_snapshot else 20)
-        actions = {
-            "removal_action": "exclude" if excludes else "remove",
-            "excluded_key_action": self._random.choice([*["skip"] * 6, *["include"] * 3, "fail"]),
-        }
-        chunk = self._random.choice([2, 2, 3, 4, 5, 6, 7, 1_500])
-        takes_two = excludes or actions["excluded_key_action"] == "include"
+        excludes = choices.chance(2 if has_big_snapshot else 20)
+        actions: dict[str, Any] = {"removal_action": "exclude" if excludes else "remove"}
+        action = choices.of([*["skip"] * 6, *["include"] * 3, "fail", *["default"] * 5])
+        if action != "default":
+            actions["excluded_key_action"] = action
+        chunk = choices.of([2, 2, 3, 4, 5, 6, 7, 1_500])
+        takes_two = excludes or action == "include"
         if not takes_two:
-            chunk = self._random.choice([chunk, chunk, 1])
-        self._is_long = bool(self._bigs) and self._chance(15)
+            chunk = choices.of([chunk, chunk, 1])
+        self._is_long = bool(self._bigs) and choices.chance(15)
         if self._is_long:
             chunk = 2 if takes_two else 1
-        create = self._random.choice([*["never"] * 3, "standard", "big"])
+        create = choices.of([*["never"] * 3, "standard", "big"])
         creatable = [name for name in segments if (name in self._bigs) == (create == "big")]
-        missing = frozenset(name for name in creatable if create != "never" and self._chance(50))
-        self._posts = bool(self._bigs or missing)
+        missing = frozenset(name for name in creatable if create != "never" and choices.chance(50))
         return actions | {
             "batch_size_rows": chunk,
-            "invalid_record_action": "skip" if self._chance(60) else "fail",
-            "max_removal_percent": self._random.choice([50, 100, 100, 100, 30, 0]),
-            "trust_end_of_input": self._chance(20),
-            "max_retry_seconds": self._random.choice([PATIENCE, PATIENCE, PATIENCE, 30, 5, 0]),
+            "invalid_record_action": "skip" if choices.chance(60) else "fail",
+            "max_removal_percent": choices.of([50, *[100] * 5, 30, 10, 0]),
+            "trust_end_of_input": choices.chance(20),
+            "max_retry_seconds": choices.of([PATIENCE, PATIENCE, PATIENCE, 30, 5, 0]),
             "create_segment": create,
-            "streams": {stream.name: stream.settings for stream in streams},
-        }, missing
+        } | self._stream_settings(taps, sinks), missing
+
+    def _stream_settings(self, taps: list[Tap], sinks: list[Sink]) -> dict[str, Any]:
+        maps = _stream_maps(taps)
+        found: dict[str, Any] = {"stream_maps": maps} if maps else {}
+        (first, *others) = sinks
+        # Of several streams with the settings of all, one could be missing unnoticed.
+        percent = 25 if len(taps) == 1 else 3
+        if not others and first.max_removal_percent is None and self._choices.chance(percent):
+            return found | first.settings
+        return found | {"streams": {sink.name: sink.settings for sink in sinks}}
 
     def _standing(
         self, segments: list[str], missing: frozenset[str], settings: Mapping[str, Any]
     ) -> Standing:
         standing: Standing = {}
         # With "fail", one excluded key ends all runs.
-        excluded_percent = 3 if settings["excluded_key_action"] == "fail" else 25
+        excluded_percent = 3 if settings.get("excluded_key_action") == "fail" else 25
         for segment in segments:
             keys = [] if segment in missing else [*self._keys(segment), *BYSTANDERS]
+            share = 70 if segment in self._crowded else 45
             for kind in [self._bigs[segment]] if segment in self._bigs else KINDS:
                 standing[Place(segment, kind)] = {
-                    key: "ex" if self._chance(excluded_percent) else "in"
+                    key: self._where(excluded_percent)
                     for key in keys
-                    if self._chance(45)
+                    if self._choices.chance(share)
                 }
         return standing
 
+    def _where(self, excluded_percent: int) -> str:
+        if self._choices.chance(excluded_percent):
+            return "ex"
+        return "both" if self._choices.chance(2) else "in"
+
     def _keys(self, segment: str) -> list[str]:
+        if segment in self._crowded:
+            return CROWD
         return MANY_KEYS if self._is_long and segment in self._bigs else KEYS
 
     # The tap
 
-    def _items(self, streams: list[StreamPlan], settings: Mapping[str, Any]) -> list[Item]:
+    def _items(self, taps: list[Tap], settings: Mapping[str, Any]) -> list[Item]:
         """Interleave the streams, with STATE in between."""
+        choices = self._choices
         skips = settings["invalid_record_action"] == "skip"
-        is_poisoned = not skips and self._chance(4)
-        queues = [list(self._tap(stream, skips or is_poisoned)) for stream in streams]
+        has_invalid = skips or choices.chance(4)
+        trusts = settings["trust_end_of_input"]
+        queues = [list(self._rows(tap, has_invalid, trusts).messages()) for tap in taps]
+        is_crowded = any(len(queue) > 2 * self._max_rows for queue in queues)
         items: list[Item] = []
+        marks: dict[str, Any] = {}
 
         def put(item: Item) -> None:
-            items.append(replace(item, index=len(items)))
+            if item.type == "STATE":
+                value = dict(item.message["value"])
+                marks.update(value.pop("bookmarks", {}))
+                put_state(**value)
+            else:
+                items.append(replace(item, index=len(items)))
 
-        def put_state() -> None:
-            put(Item({"type": "STATE", "value": {"position": len(items)}}))
+        def put_state(**more: Any) -> None:
+            value = {"position": len(items)} | ({"bookmarks": dict(marks)} if marks else {}) | more
+            items.append(Item({"type": "STATE", "value": value}, index=len(items)))
 
-        is_sticky = self._chance(50)
+        is_sticky = choices.chance(50)
         while queues := [queue for queue in queues if queue]:
-            queue = self._random.choice(queues[:1] if is_sticky else queues)
+            queue = choices.of(queues[:1] if is_sticky else queues)
             put(queue.pop(0))
-            if self._chance(3 if self._is_long else 20):
+            if choices.chance(3 if self._is_long or is_crowded else 20):
                 put_state()
-        if self._chance(80):
+        if choices.chance(80):
             put_state()
-        return list(_with_files(items))
+        return list(with_files(items))
 
-    def _tap(self, stream: StreamPlan, has_invalid: bool) -> Iterator[Item]:
-        is_long = self._is_long and any(name in self._bigs for name in stream.segments)
-        rows = self._random.randint(0, self._max_rows)
-        if is_long:
-            rows += self._random.choice([20, 60])
-        records = [self._record(stream, has_invalid) for _ in range(rows)]
-        if stream.proof == "size":
-            _state_sizes(records)
-        yield self._schema(stream, is_wide=False)
-        old = int(EPOCH) - self._random.choice([61, 3_600])
-        old *= self._random.choice([1, 1_000])
-        version = old if stream.proof == "stale" else FRESH
-        message = {"type": "ACTIVATE_VERSION", "stream": stream.name, "version": version}
-        activation = Item(message, stream)
-        is_versioned = stream.proof in {"version", "stale"}
-        if self._chance(30):
-            yield activation
-        for record in records:
-            if is_versioned:
-                record.message["version"] = version
-            if self._chance(1 if is_long else 6):
-                yield self._schema(stream, is_wide=True)
-            yield record
-        if is_versioned:
-            yield activation
-
-    def _schema(self, stream: StreamPlan, *, is_wide: bool) -> Item:
-        columns: dict[str, Any] = {
-            "context_key": {"type": ["string", "number", "boolean", "null"]},
-            "note": {"type": ["string", "null"]},
-            "segment": {"type": ["string", "null"]},
-            "size": {"type": ["integer", "string", "null"]},
-        }
-        if stream.has_flag:
-            columns["is_member"] = {"type": ["boolean", "string", "number", "null"]}
-        if is_wide:
-            columns[f"wide_{self._random.randint(0, 3)}"] = {"type": ["string", "null"]}
-        message: dict[str, Any] = {
-            "type": "SCHEMA",
-            "stream": stream.name,
-            "schema": {"type": "object", "properties": columns},
-            "key_properties": ["context_key"] if stream.has_key_properties else [],
-        }
-        if stream.is_incremental:
-            message["bookmark_properties"] = ["updated_at"]
-        return Item(message, stream)
-
-    def _record(self, stream: StreamPlan, has_invalid: bool) -> Item:
-        place = Place(self._random.choice(stream.segments), stream.kind)
-        key = self._random.choice(self._keys(place.segment))
-        flag = not self._chance(15 if stream.is_snapshot or self._is_long else 50)
-        row: dict[str, Any] = {"context_key": key, "segment": place.segment}
-        if key.isdigit():
-            row["context_key"] = self._random.choice([key, int(key), float(key)])
-        if stream.has_flag:
-            row["is_member"] = self._random.choice(TRUE if flag else FALSE)
-        intent: bool | str = flag if stream.has_flag else "absent"
-        message = {"type": "RECORD", "stream": stream.name, "record": row}
-        item = Item(message, stream, place, key, intent)
-        if self._chance(8):
-            row["_sdc_deleted_at"] = "2026-11-22T09:42:06Z"
-            row.pop("is_member", None)
-            return replace(item, intent=False)
-        if has_invalid and self._chance(2 if self._is_long else 12):
-            return self._spoil(item)
-        return item
-
-    def _spoil(self, item: Item) -> Item:
-        """Make a record invalid in one of the ways."""
-        stream, row = item.stream, item.message["record"]
-        assert stream is not None
-        way = self._random.choice(["key", "schema", "flag", "segment"])
-        item = replace(item, intent="invalid")
-        if way == "key":
-            row["context_key"] = self._random.choice([None, "", "  ", True, 0.5])
-            return replace(item, key=None)
-        if way == "segment" and len(stream.segments) > 1:
-            row["segment"] = self._random.choice([None, "", "no key!"])
-            return replace(item, place=None)
-        if way == "flag" and stream.has_flag:
-            row["is_member"] = self._random.choice([None, "perhaps", 7, ""])
-            return item
-        row["note"] = 5
-        return item
-
-    # The troubles
-
-    def _attempt(self, length: int, *, is_trusting: bool) -> Attempt:
-        attempt = Attempt(
-            faults=[self._fault() for _ in range(self._random.choice([0, 0, 1, 1, 2, 3]))],
-            drains=self._drains(length),
-            is_dry=self._chance(3),
-            is_parallel=self._chance(10),
-            block_bytes=self._block_bytes(),
-        )
-        if self._bigs:
-            outcomes: Any = [*["complete"] * 5, "stopped", "pending_approval"]
-            attempt.import_outcome = self._random.choice(outcomes)
-            attempt.import_polls = self._random.choice([1, 0, 2, 3, 5, 1_000])
-        if self._chance(20):
-            attempt.rate_limit = (self._random.randint(1, 4), self._random.choice([10.0, 2.5]))
-        if self._chance(40):
-            attempt.cut = self._random.randrange(100) / 100
-            # Whoever trusts the end of input takes a cut between two lines for the end.
-            attempt.is_cut_in_line = is_trusting or self._chance(30)
-        return attempt
-
-    def _block_bytes(self) -> int:
-        return self._random.choice([0, 0, 100, 1_000, 65_536])
-
-    def _drains(self, length: int) -> frozenset[int]:
-        percent = self._random.choice([0, 0, 10, 50])
-        return frozenset(line for line in range(1, length + 1) if percent and self._chance(percent))
-
-    def _fault(self) -> Fault:
-        kinds = [*["status"] * 3, "status-after", *LOST_ANSWERS, "html", "html-ok"]
-        kind: Any = self._random.choice([*kinds, "garbage", "empty"])
-        if self._chance(2):
-            kind = "redirect"
-        status, headers = None, None
-        if kind in {"status", "status-after"}:
-            status = self._random.choice([408, 409, 429, 429, 500, 502, 503])
-            headers = self._limit_headers() if status == 429 else None
-        methods = ["GET", "PATCH", "PATCH", None, *(["POST", "POST"] if self._posts else [])]
-        return Fault(
-            kind,
-            method=self._random.choice(methods),
-            after=self._random.choice([0, 0, 1, 2, 3]),
-            times=10_000 if self._chance(8) else self._random.choice([1, 1, 2]),
-            status=status,
-            headers=headers,
+    def _rows(self, tap: Tap, has_invalid: bool, trusts: bool) -> RowMaker:
+        segments = {name for sink in tap.sinks for name in sink.segments}
+        rows = self._choices.number(0, self._max_rows)
+        if self._is_long and segments & self._bigs.keys():
+            rows += self._choices.of([20, 60])
+        elif segments & self._crowded and self._choices.chance(60):
+            rows += self._choices.of([15, 30, 45])
+        keys = {name: self._keys(name) for name in segments}
+        return RowMaker(
+            self._choices, tap, keys, count=rows, has_invalid=has_invalid, trusts=trusts
         )
 
-    def _limit_headers(self) -> dict[str, str]:
-        headers = {}
-        if self._chance(70):
-            headers["Retry-After"] = str(self._random.randint(0, 9))
-        if self._chance(70):
-            moment = EPOCH + self._random.randint(-20, 20)
-            headers["X-Ratelimit-Reset"] = str(int(moment * 1_000))
-        return headers
+
+def _type_of(segment: str, bigs: Mapping[str, str]) -> str:
+    return "big" if segment in bigs else "standard"
 
 
-def _state_sizes(records: list[Item]) -> None:
-    """Let each record state how many rows its segment has."""
-    sizes = Counter(item.place.segment for item in records if item.place)
-    for item in records:
-        item.message["record"]["size"] = sizes[item.place.segment] if item.place else 1
-
-
-def _with_files(items: list[Item]) -> Iterator[Item]:
-    """Put records that follow each other into one file, where their stream comes in files."""
-
-    def is_filed(item: Item) -> str | None:
-        comes_in_files = item.stream and item.stream.comes_in_files and item.type == "RECORD"
-        return item.stream.name if item.stream and comes_in_files else None
-
-    for stream_name, group in groupby(items, is_filed):
-        together = list(group)
-        file = together[0].index if stream_name else None
-        yield from (replace(item, file=file) for item in together)
+def _stream_maps(taps: list[Tap]) -> dict[str, Any]:
+    """Return what gives the taps' streams their names."""
+    maps: dict[str, Any] = {}
+    for tap in taps:
+        first, *others = tap.sinks
+        own: dict[str, Any] = {"__filter__": "note != 'drop'"} if tap.is_filtered else {}
+        if first.name != tap.name:
+            own["__alias__"] = first.name
+        if own:
+            maps[tap.name] = own
+        for other in others:
+            maps[other.name] = {"__source__": tap.name}
+    return maps

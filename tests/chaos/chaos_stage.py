@@ -1,19 +1,19 @@
-"""The sandbox of the chaos test, with a watch on every exchange."""
+"""The sandbox of the chaos test, with a watch on every exchange and on all that happens beside."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-import threading
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chaos_cases import EPOCH, LOST_ANSWERS, TOKEN, Place
+from chaos_cases import LOST_ANSWERS, TOKEN, Meddling, Place
+from chaos_views import Asked, Begun, Wire
+from chaos_watches import SharedClock, WatchedFaults, WatchedLimit, asked_for
 
-from target_launchdarkly.api.client import Clock
-from target_launchdarkly.sandbox import Fault, FaultQueue, RateLimit, RequestLog, Sandbox
+from target_launchdarkly.sandbox import ForeignChange, RequestLog, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,84 +21,32 @@ if TYPE_CHECKING:
     from chaos_cases import Attempt, Case, Standing
     from typing_extensions import Self
 
-    from target_launchdarkly.sandbox import Exchange
-
-
-class SharedClock:
-    """Time that passes only when somebody sleeps, for several threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.elapsed = 0.0
-        self.system = Clock(sleep=self._sleep, monotonic=lambda: self.elapsed, now=self.now)
-
-    def now(self) -> float:
-        return EPOCH + self.elapsed
-
-    def _sleep(self, seconds: float) -> None:
-        assert seconds >= 0
-        with self._lock:
-            self.elapsed += seconds
+    from target_launchdarkly.sandbox import Exchange, Fault
 
 
 @dataclass
-class Begun:
-    """An import that the target has begun."""
+class Happened:
+    """What changed beside the target's requests, or by a late copy of one."""
 
-    id: str
-    segment: str
-    mode: str
-    #: None if it had ended before it could be looked at.
-    keys: frozenset[str] | None
-
-
-@dataclass
-class Seen:
-    """One exchange, with what the sandbox did."""
-
-    exchange: Exchange
-    at: float
-    fault: Fault | None
-    #: Epoch seconds before which the answer asks not to be asked again.
-    not_before: float
-    before: Standing
-    after: Standing
-    operations: list[tuple[str, Place, str]]
-    begun: list[Begun]
-
-    @property
-    def segment(self) -> str:
-        body: Any = self.exchange.body
-        if self.exchange.segment_key is None and body:
-            return str(body["key"])
-        return str(self.exchange.segment_key)
-
-    @property
-    def is_import(self) -> bool:
-        return self.exchange.method == "POST" and self.exchange.path.endswith("/imports")
+    #: So many requests were seen before.
+    moment: int
+    segments: set[str]
+    keys: set[tuple[Place, str]]
 
 
-class WatchedFaults(FaultQueue):
-    """Remembers the fault in work."""
+class WatchedSandbox(Sandbox):
+    """Tells the stage of what happens beside the requests."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.met: Fault | None = None
+    stage: Stage
 
-    def take(self, method: str) -> Fault | None:
-        self.met = super().take(method)
-        return self.met
-
-
-class WatchedLimit(RateLimit):
-    """Remembers what it said last."""
-
-    not_before = 0.0
-
-    def admit(self, now: float) -> Any:
-        quota = super().admit(now)
-        self.not_before = 0.0 if quota.remaining else quota.reset_epoch_ms / 1_000
-        return quota
+    def happen(self, *happenings: Any) -> int:
+        accepted = 0
+        for each in happenings:
+            self.stage.before_happening()
+            one = super().happen(each)
+            self.stage.after_happening("late copy" if each.is_late else "", accepted=one)
+            accepted += one
+        return accepted
 
 
 class Stage:
@@ -108,12 +56,21 @@ class Stage:
         self.clock = SharedClock()
         self.faults = WatchedFaults()
         log = RequestLog(keep_bodies=0, on_exchange=self._watch)
-        self.sandbox = Sandbox(token=TOKEN, clock=self.clock.now, log=log)
+        self.sandbox = WatchedSandbox(token=TOKEN, clock=self.clock.now, log=log)
+        self.sandbox.stage = self
         self.sandbox.faults = self.faults
-        self.seen: list[Seen] = []
+        self.wire = Wire()
+        self.asked: list[Asked] = []
+        self.happened: list[Happened] = []
+        #: The keys that late patches moved after the last run and before this one.
+        self.moved_between: set[tuple[Place, str]] = set()
         self.met: Counter[str] = Counter()
         self._last: Standing = {}
+        self._meddled: set[str] = set()
+        self._steps: list[tuple[Standing, Standing]] = []
         self._case: Case | None = None
+        #: Somebody else's changes of earlier runs that did not come about are off.
+        self._run = 0
         #: The imports of which is known that they were begun.
         self._known_imports: set[str] = set()
 
@@ -128,9 +85,11 @@ class Stage:
         tempfile.tempdir = os.environ["TMPDIR"] = str(self._temporary)
         self._serving = self.sandbox.serve()
         self._serving.__enter__()
+        self.wire.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.wire.__exit__()
         self._serving.__exit__(None, None, None)
         tempfile.tempdir, environment = self._before
         del os.environ["TMPDIR"]
@@ -144,16 +103,20 @@ class Stage:
         return [path.name for path in self._temporary.iterdir()]
 
     def set_up(self, case: Case) -> None:
+        self.sandbox.call_off()
+        self.clock.elapsed = 0.0
         with self.sandbox.read() as segments:
             old = [*segments]
         for segment in old:
             self.sandbox.delete_segment(segment)
         self._case = case
+        self.wire.places = {*case.standing}
+        self.wire.creates = case.settings["create_segment"] != "never"
         self._known_imports.clear()
         for segment in {place.segment for place in case.standing} - case.missing:
             self._add(segment, case.standing)
+        self.sandbox.forget_past()
         self.sandbox.clear_requests()
-        self.clock.elapsed = 0.0
         self._last = self.standing()
 
     def _add(self, segment: str, standing: Standing) -> None:
@@ -161,13 +124,12 @@ class Stage:
         places = [place for place in standing if place.segment == segment]
         if segment in self._case.bigs:
             (place,) = places
-            there = standing[place]
             self.sandbox.add_segment(
                 segment,
                 unbounded=True,
                 context_kind=place.kind,
-                included=[key for key, where in there.items() if where == "in"],
-                excluded=[key for key, where in there.items() if where == "ex"],
+                included=_those(standing[place], "in", "both"),
+                excluded=_those(standing[place], "ex", "both"),
             )
             return
         self.sandbox.add_segment(segment)
@@ -175,25 +137,74 @@ class Stage:
             self._put(place, standing[place])
 
     def _put(self, place: Place, there: Mapping[str, str]) -> None:
+        sides = (("addIncludedTargets", ("in", "both")), ("addExcludedTargets", ("ex",)))
         instructions = [
             {"kind": kind, "contextKind": place.kind, "values": values}
-            for kind, where in (("addIncludedTargets", "in"), ("addExcludedTargets", "ex"))
-            if (values := [key for key, stands in there.items() if stands == where])
+            for kind, stands in sides
+            if (values := _those(there, *stands))
         ]
         if instructions:
             body = {"environmentKey": "test", "instructions": instructions}
             self.sandbox.patch_segment(place.segment, body)
+        if both := _those(there, "both"):
+            # No patch can bring that about, and nobody says that nothing else can.
+            with self.sandbox.read(place.segment) as segments:
+                targets = segments[place.segment].targets[place.kind]
+                targets.excluded.update(dict.fromkeys(both))
 
     def begin(self, attempt: Attempt) -> None:
-        """Prepare for a run; what an earlier run has begun ends before."""
+        """Prepare for a run; what an earlier run has begun ends before, late patches may not."""
+        self._run += 1
+        self.happened = []
+        self._last = self.standing()
         self._end_imports()
-        self.seen = []
+        if attempt.settles:
+            self.sandbox.apply_late()
+        self._restore()
+        self.moved_between = {key for each in self.happened for key in each.keys}
+        self.asked, self.happened, self._steps = [], [], []
         self.faults.clear()
         self.faults.extend(attempt.faults)
+        for meddling in attempt.meddlings:
+            self._plan(meddling)
         self.sandbox.import_outcome = attempt.import_outcome
         self.sandbox.import_polls = attempt.import_polls
         self.sandbox.rate_limit = WatchedLimit(*attempt.rate_limit) if attempt.rate_limit else None
+        self.clock.started = self.clock.now()
         self._last = self.standing()
+
+    def _restore(self) -> None:
+        """Make anew what somebody has deleted."""
+        assert self._case is not None
+        with self.sandbox.read() as segments:
+            gone = {place.segment for place in self._case.standing} - {*segments}
+        for segment in gone - self._case.missing:
+            self.sandbox.recreate_segment(segment)
+
+    def _plan(self, meddling: Meddling) -> None:
+        run, place = self._run, meddling.place
+        if meddling.deed in {"delete", "recreate"}:
+            fate: Any = meddling.deed
+            change = ForeignChange(place.segment, fate=fate)
+        else:
+            keys: Any = {meddling.deed: meddling.keys}
+            change = ForeignChange(place.segment, context_kind=place.kind, **keys)
+
+        def meddle(sandbox: Sandbox) -> None:
+            if run == self._run:
+                self._meddled = {place.segment}
+                # So that what is made anew shows that it is younger.
+                self.clock.elapsed += 0.001
+                change(sandbox)
+                self.met[f"foreign {meddling.deed}"] += 1
+
+        self.sandbox.meanwhile(
+            meddle,
+            method=meddling.method,
+            after=meddling.after,
+            when=meddling.when,
+            times=meddling.times,
+        )
 
     def _end_imports(self) -> None:
         with self.sandbox.read() as segments:
@@ -206,56 +217,63 @@ class Stage:
                     if each.status == "pending_approval":
                         each.status = "stopped"
 
-    @property
-    def incomplete_imports(self) -> set[str]:
-        """The segments whose last import of the run is not complete."""
-        last = {begun.segment: begun.id for seen in self.seen for begun in seen.begun}
-        with self.sandbox.read() as segments:
-            return {
-                key
-                for key, import_id in last.items()
-                if segments[key].imports[import_id].status != "complete"
-            }
+    # What the server's thread tells
 
-    def standing(self) -> Standing:
-        assert self._case is not None
-        with self.sandbox.read() as segments:
-            return {
-                place: self._targets(place) if place.segment in segments else {}
-                for place in self._case.standing
-            }
+    def before_happening(self) -> None:
+        """Keep what the request in work has done apart from what happens beside it."""
+        self._step()
 
-    def _targets(self, place: Place) -> dict[str, str]:
-        found = dict.fromkeys(self.sandbox.included(*place), "in")
-        for key in self.sandbox.excluded(*place):
-            found[key] = "both" if key in found else "ex"
-        return found
+    def after_happening(self, name: str, *, accepted: int) -> None:
+        before, self._last = self._last, self.standing()
+        keys = {
+            (place, key)
+            for place, now in self._last.items()
+            for key in {*now, *before.get(place, {})}
+            if now.get(key) != before.get(place, {}).get(key)
+        }
+        if name and accepted:
+            self.met[name] += 1
+        meddled, self._meddled = self._meddled, set()
+        if accepted:
+            segments = {place.segment for place, _ in keys} | meddled
+            self.happened.append(Happened(len(self.asked), segments, keys))
+
+    def _step(self) -> None:
+        now = self.standing()
+        if now != self._last:
+            self._steps.append((self._last, now))
+            self._last = now
 
     def _watch(self, exchange: Exchange) -> None:
         """Look at every exchange, in the server's thread, before it is answered."""
-        fault, self.faults.met = self.faults.met, None
+        fault = self.faults.met()
         begun = list(self._begun())
         if exchange.status == 409 and exchange.path.endswith("/imports"):
             self._go_on(str(exchange.segment_key))
-        before, self._last = self._last, self.standing()
-        not_before = 0.0
+        self._step()
+        steps, self._steps = self._steps, []
+        not_before = self._not_before(exchange, fault)
+        operations = list(self._operations(exchange))
+        now = self.clock.now()
+        asked = Asked(exchange, now, fault, not_before, steps, operations, begun)
+        self.asked.append(asked)
+        self.wire.add(asked)
+
+    def _not_before(self, exchange: Exchange, fault: Fault | None) -> float:
         limit = self.sandbox.rate_limit
+        asked_by_limit = limit.not_before() if isinstance(limit, WatchedLimit) else 0.0
         # What a fault says of the reset stands in the place of the limit's.
-        is_told = fault is None or (fault.kind not in LOST_ANSWERS and not fault.headers)
-        if is_told and isinstance(limit, WatchedLimit):
-            not_before = limit.not_before
+        is_lost = fault is not None and (fault.is_dropping or fault.kind in LOST_ANSWERS)
+        is_told = fault is None or not (is_lost or fault.headers)
+        not_before = asked_by_limit if is_told else 0.0
         if fault:
             name = f"{fault.kind} {fault.status}" if fault.status else fault.kind
             self.met[name] += 1
             if exchange.status == 429:
-                not_before = max(not_before, _asked(fault.headers or {}, self.clock.now()))
+                not_before = max(not_before, asked_for(fault.headers or {}, self.clock.now()))
         elif exchange.status == 429:
             self.met["rate limit 429"] += 1
-        operations = list(self._operations(exchange))
-        now = self.clock.now()
-        self.seen.append(
-            Seen(exchange, now, fault, not_before, before, self._last, operations, begun)
-        )
+        return not_before
 
     def _begun(self) -> Iterator[Begun]:
         with self.sandbox.read() as segments:
@@ -284,7 +302,41 @@ class Stage:
             for key in one["values"]:
                 yield one["kind"], Place(segment, kind), key
 
+    # What there is
 
-def _asked(headers: Mapping[str, str], now: float) -> float:
-    retry_after = now + float(headers.get("Retry-After", 0))
-    return max(retry_after, float(headers.get("X-Ratelimit-Reset", 0)) / 1_000)
+    @property
+    def incomplete_imports(self) -> set[str]:
+        """The segments whose last import of the run is not complete."""
+        last = {begun.segment: begun.id for asked in self.asked for begun in asked.begun}
+        with self.sandbox.read() as segments:
+            return {
+                key
+                for key, import_id in last.items()
+                if key in segments
+                and import_id in segments[key].imports
+                and segments[key].imports[import_id].status != "complete"
+            }
+
+    def standing(self) -> Standing:
+        assert self._case is not None
+        with self.sandbox.read() as segments:
+            return {
+                place: self._targets(place) if place.segment in segments else {}
+                for place in self._case.standing
+            }
+
+    def _targets(self, place: Place) -> dict[str, str]:
+        found = dict.fromkeys(self.sandbox.included(*place), "in")
+        for key in self.sandbox.excluded(*place):
+            found[key] = "both" if key in found else "ex"
+        return found
+
+    def stamps(self) -> dict[str, tuple[int, int]]:
+        """Of every segment, what grows with its changes."""
+        with self.sandbox.read() as segments:
+            return {key: (each.created_ms, each.version) for key, each in segments.items()}
+
+
+def _those(there: Mapping[str, str], *stands: str) -> list[str]:
+    """Return the keys that stand in one of these ways."""
+    return [key for key, where in there.items() if where in stands]

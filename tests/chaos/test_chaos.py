@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from chaos import run_cases
-from chaos_cases import BYSTANDERS, MANY_KEYS, TOKEN
+from chaos_cases import ALL_KEYS, TOKEN
 from chaos_driver import Driver
 from chaos_maker import CaseMaker, make_case
 from chaos_stage import Stage
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
+from planted import ERRORS, PACKAGE, planted_text
 
 from target_launchdarkly.sandbox import FAULT_KINDS
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from chaos_cases import Case
+    from planted_error import Planted
 
 SEED = 1
 SAMPLE = 100
@@ -48,6 +50,7 @@ def test_chaos_converges_and_removes_nobody_wrongly(start: int) -> None:
 
     assert not report.divergences, str(report)
     assert report.removed_wrongly == 0
+    assert report.states_ahead == 0
     assert report.cases == SAMPLE
     assert report.restarts > 0
 
@@ -82,12 +85,14 @@ def told(case: Case) -> str:
 
 @pytest.mark.usefixtures("quiet")
 def test_chaos_meets_every_fault_and_every_end() -> None:
-    report = run_cases(SEED + 1, range(SAMPLE))
+    report = run_cases(SEED + 1, range(2 * SAMPLE))
 
     met = {name.split()[0] for name in report.faults}
     assert met >= {*FAULT_KINDS} - {"delay", "redirect"}
-    ends = {"success", "IncompleteSnapshotError", "InputError", "LaunchDarklyError"}
-    assert {*report.ends} >= ends | {"SegmentError"}
+    beside = {"foreign add", "foreign remove", "foreign exclude", "foreign recreate", "late copy"}
+    assert {*report.faults} >= beside
+    ends = {"success", "PlanRefusedError", "InputError", "LaunchDarklyError", "SegmentError"}
+    assert {*report.ends} >= ends | {"mended", "other batches"}
 
 
 def test_chaos_makes_the_same_case_of_the_same_number() -> None:
@@ -104,8 +109,8 @@ def test_chaos_cases_are_of_every_kind() -> None:
     assert sum(bool(case.bigs) for case in cases) > SAMPLE
     assert sum(bool(case.missing) for case in cases) > SAMPLE / 2
     assert sum(any(item.file is not None for item in case.items) for case in cases) > SAMPLE / 2
-    actions = {case.settings["excluded_key_action"] for case in cases if case.bigs}
-    assert actions == {"skip", "include", "fail"}
+    actions = {case.settings.get("excluded_key_action") for case in cases if case.bigs}
+    assert actions == {"skip", "include", "fail", None}
     attempts = [attempt for case in cases if case.bigs for attempt in case.attempts]
     assert {each.import_outcome for each in attempts} == {
         "complete",
@@ -113,6 +118,9 @@ def test_chaos_cases_are_of_every_kind() -> None:
         "pending_approval",
     }
     assert {each.block_bytes for each in attempts} == {0, 100, 1_000, 65_536}
+    assert sum(len(case.taps) > len(case.sinks) for case in cases) > SAMPLE / 2
+    assert sum("stream_maps" in case.settings for case in cases) > SAMPLE / 2
+    assert sum("streams" not in case.settings for case in cases) > SAMPLE / 2
 
 
 def test_chaos_logs_neither_keys_nor_the_token(caplog: pytest.LogCaptureFixture) -> None:
@@ -126,4 +134,10 @@ def test_chaos_logs_neither_keys_nor_the_token(caplog: pytest.LogCaptureFixture)
     assert any(level > logging.DEBUG for level, _ in told)
     assert not [text for _, text in told if TOKEN in text]
     above_debug = "\n".join(text for level, text in told if level > logging.DEBUG)
-    assert not [key for key in (*MANY_KEYS, *BYSTANDERS) if key in above_debug]
+    assert not [key for key in ALL_KEYS if key in above_debug]
+
+
+@pytest.mark.parametrize("planted", ERRORS, ids=lambda planted: planted.name.replace(" ", "-"))
+def test_chaos_has_errors_to_plant_that_still_fit_the_target(planted: Planted) -> None:
+    """`planted.py` plants them; where the code has moved, they have to move with it."""
+    assert planted_text(planted, PACKAGE) != (PACKAGE / planted.file).read_text()

@@ -3,80 +3,86 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import strategies as st
 from messages import STREAM, schema
+from odd_columns import COLUMN_SCHEMAS, DATES, DELETED, FLAGS, NUMBERS, ODD, STRINGS, VALUES
 
-STRINGS = [
-    '"a"',
-    '"b"',
-    '"c"',
-    '"d"',
-    '"user-\\u00e9"',
-    '"\\ud83d\\ude00"',
-    '"7"',
-    '"true"',
-    '"no"',
+NAMES = [
+    *("context_key", "is_member", "size", "segment", "d", "x", "été"),
+    *("_sdc_deleted_at", "_sdc_sequence", "Context_Key", "IS_MEMBER"),
 ]
-DATES = ['"2026-11-22"', '"2026-11-22T00:00:00Z"', '"2026-11-22 09:42:04.9+00"', '"10:00:00"']
-ODD = [
-    *('""', '" "', '"\\ud800"', '"\\udc00x"', '"\\u0000"', "NaN", "Infinity", "-Infinity", "-0"),
-    *("1.0", "1e2", "0.1", "1e999", "12345678901234567890123", "9" * 350, "9" * 4400, "01", "1."),
-    *("[]", '["a", 1]', '{"x": 1, "x": "y"}', "[" * 150 + "]" * 150, '{"x": {"y": null}}', "'a'"),
-    *('"24:00:00"', '"2026-02-30"', '"20261122"', '"2026-11-22T25:00:00"', '"maybe"', '"\t"', ""),
-]
-VALUES = st.sampled_from([*STRINGS, "null", "true", "false", "0", "1", "7", "-3"])
-TYPES = ["string", "integer", "number", "boolean", "null", "array", "object"]
-SIMPLE = st.lists(st.sampled_from(TYPES), min_size=1, unique=True).map(
-    lambda types: {"type": types}
-)
-COLUMN_SCHEMAS = st.one_of(
-    SIMPLE,
-    SIMPLE,
-    st.sampled_from(
-        [
-            *({"type": each} for each in TYPES),
-            *({"type": ["string", "null"], "format": f} for f in ("date-time", "date", "time")),
-            {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]},
-            {"anyOf": [{"type": ["string", "integer"]}, {"type": ["integer", "null"]}]},
-            {"anyOf": [{"type": "string", "maxLength": 1}, {"type": "string"}]},
-            {"type": ["string", "integer", "null"], "format": "date"},
-            {"type": ["string", "null"], "maxLength": 1},
-            {"type": ["string", "null"], "minLength": 2, "format": "uuid"},
-            {"type": ["integer", "null"], "minimum": 1, "exclusiveMaximum": 7},
-            {"type": ["number", "null"], "maximum": 1},
-            {"type": "integer", "maximum": 2**63},
-            {"type": ["array", "null"], "items": {"type": ["string", "null"]}},
-            {"type": ["object", "null"], "properties": {"x": {"type": "integer"}}},
-            {"type": "object", "properties": {"x": {}}, "required": ["x"]},
-            {"type": "object", "additionalProperties": False},
-            {"type": ["string", "null"], "enum": ["a", None]},
-            {"type": ["string", "null"], "inclusion": "available", "description": "text"},
-            {"$ref": "#/definitions/d"},
-            {"$schema": "http://json-schema.org/draft-04/schema#", "type": "integer"},
-            {"not": {"type": "null"}},
-            {},
-        ]
-    ),
-)
-NAMES = ["context_key", "is_member", "size", "d", "x", "été", "_sdc_deleted_at", "_sdc_sequence"]
 NORMAL = {
     "context_key": {"type": ["string", "null"]},
     "is_member": {"type": ["boolean", "null"]},
     "d": {"type": ["string", "null"], "format": "date-time"},
 }
-STREAMS = st.sampled_from([STREAM, STREAM, "other", "thïrd"])
+#: Declared where the tap at hand has them.
+MORE = {
+    "size": {"type": ["integer", "null"]},
+    "segment": {"type": ["string", "null"]},
+    "_sdc_deleted_at": {"type": ["string", "null"]},
+}
+SEGMENTS = ['"one"', '"one"', '"two "', '"no key"', "null"]
+FILES = "memory://two-ways/"
+
+
+@dataclass
+class Tap:
+    """One stream's habits, and the records that it wrote so far."""
+
+    stream: str
+    #: One in so many records is odd, where it may be; 0 for none.
+    odd: int
+    #: Whether it folds names to upper case, as Snowflake does.
+    is_upper: bool = False
+    columns: dict[str, Any] = field(default_factory=lambda: dict(NORMAL))
+    key_properties: list[str] = field(default_factory=list)
+    #: The different keys by the segment that their record names.
+    keys: dict[str, set[str]] = field(default_factory=dict)
+
+    def placeholder(self, segment: str) -> str:
+        """Return what stands in a record for the number of keys, which nobody knows before."""
+        return json.dumps([self.stream, segment])
+
+    def spelled(self, name: str) -> str:
+        return name.upper() if self.is_upper else name
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        columns = {self.spelled(name): each for name, each in self.columns.items()}
+        return schema(self.stream, columns, key_properties=self.key_properties)
+
+
+@dataclass
+class Input:
+    """What a tap writes: lines, and the files that its BATCH messages name."""
+
+    data: bytes
+    files: dict[str, bytes]
 
 
 @st.composite
-def schema_lines(draw: st.DrawFn, stream: str) -> str:
-    columns = dict(NORMAL)
+def taps(draw: st.DrawFn, stream: str, odd: int) -> Tap:
+    tap = Tap(stream, odd, is_upper=draw(st.sampled_from([False, False, False, True])))
+    for name in draw(st.sampled_from([[], [], ["size"], ["size", "segment"], [*MORE]])):
+        tap.columns[name] = MORE[name]
+    if draw(st.booleans()):
+        tap.key_properties = [tap.spelled("context_key")]
+    return tap
+
+
+@st.composite
+def schema_lines(draw: st.DrawFn, tap: Tap) -> str:
+    """Return a SCHEMA that is unlike the tap's first one."""
+    columns = {tap.spelled(name): each for name, each in tap.columns.items()}
     for name in draw(st.lists(st.sampled_from(NAMES), max_size=3)):
         columns[name] = draw(COLUMN_SCHEMAS)
     for name in draw(st.lists(st.sampled_from(NAMES), max_size=1)):
         columns.pop(name, None)
-    message = schema(stream, columns)
+    message = schema(tap.stream, columns)
     message["schema"] |= draw(
         st.sampled_from(
             [
@@ -84,45 +90,79 @@ def schema_lines(draw: st.DrawFn, stream: str) -> str:
                 *({"required": ["d"]}, {"required": ["size"]}, {"minProperties": 2}),
                 {"definitions": {"d": {"type": "integer"}}},
                 {"$schema": "http://json-schema.org/draft-04/schema#"},
+                {"$ref": "http://127.0.0.1:9/nowhere"},
             ]
         )
     )
     message["key_properties"] = draw(
-        st.sampled_from([[], [], ["context_key"], ["d"], ["x"], ["_sdc_sequence"], None])
+        st.sampled_from([[], [], ["context_key"], ["CONTEXT_KEY"], ["d"], ["x", "d"], None])
     )
     if draw(st.integers(0, 9)) == 0:
-        message["bookmark_properties"] = ["d"]
+        message["bookmark_properties"] = draw(st.sampled_from([["d"], ["lsn"]]))
     return json.dumps(message, ensure_ascii=draw(st.booleans()))
 
 
 @st.composite
-def record_lines(draw: st.DrawFn, stream: str, odd: int) -> str:
+def rows(draw: st.DrawFn, tap: Tap) -> str:
     """Return a record as text, because some of what taps write no JSON encoder does."""
+    is_odd = bool(tap.odd) and draw(st.integers(1, tap.odd)) == 1
+    key = draw(st.sampled_from([*STRINGS, *NUMBERS] if is_odd else STRINGS))
+    segment = draw(st.sampled_from(SEGMENTS if is_odd else SEGMENTS[:3]))
+    kept = segment.strip(' "') if "segment" in tap.columns else ""
+    tap.keys.setdefault(kept, set()).add(str(json.loads(key)).strip())
     fields = [
-        ('"context_key"', draw(st.sampled_from(STRINGS))),
-        ('"is_member"', draw(st.sampled_from(["true", "true", "false"]))),
-        ('"d"', draw(st.sampled_from(["null", *DATES]))),
+        ("context_key", key),
+        ("is_member", draw(st.sampled_from(FLAGS if is_odd else ["true", "true", "false"]))),
+        ("d", draw(st.sampled_from(["null", *DATES]))),
     ]
-    if odd and draw(st.integers(1, odd)) == 1:
-        for _ in range(draw(st.integers(0, 2))):
-            name = json.dumps(draw(st.sampled_from(NAMES)))
-            fields.append((name, draw(VALUES)))
+    more = {
+        "size": tap.placeholder(kept),
+        "segment": segment,
+        "_sdc_deleted_at": draw(st.sampled_from(DELETED if is_odd else DELETED[:5])),
+    }
+    fields += [(name, more[name]) for name in tap.columns if name in more]
+    named = [(json.dumps(tap.spelled(name)), value) for name, value in fields]
+    if is_odd:
+        named += draw(
+            st.lists(st.tuples(st.sampled_from([*map(json.dumps, NAMES)]), VALUES), max_size=2)
+        )
         if draw(st.booleans()):
-            name = draw(
-                st.sampled_from([*map(json.dumps, NAMES), '"is\\u005fmember"', '"\\ud800"'])
-            )
-            fields.append((name, draw(st.sampled_from(ODD))))
+            names = [*map(json.dumps, NAMES), '"is\\u005fmember"', '"\\ud800"']
+            named.append((draw(st.sampled_from(names)), draw(st.sampled_from(ODD))))
         for _ in range(draw(st.integers(0, 1))):
-            fields.pop(draw(st.integers(0, len(fields) - 1)))
-    properties = ", ".join(f"{name}: {value}" for name, value in fields)
-    parts = ['"type": "RECORD"', f'"stream": {json.dumps(stream)}', f'"record": {{{properties}}}']
-    if version := draw(st.sampled_from(["", "", "1799999999", "1800000000", '"1"', "1.5", "null"])):
+            named.pop(draw(st.integers(0, len(named) - 1)))
+    return f"{{{', '.join(f'{name}: {value}' for name, value in named)}}}"
+
+
+@st.composite
+def record_lines(draw: st.DrawFn, tap: Tap) -> str:
+    parts = [
+        '"type": "RECORD"',
+        f'"stream": {json.dumps(tap.stream)}',
+        f'"record": {draw(rows(tap))}',
+    ]
+    if version := draw(VERSIONS):
         parts.append(f'"version": {version}')
-    if odd and (more := draw(st.sampled_from([*[""] * 6 * odd, *MORE_PARTS]))):
+    if tap.odd and (more := draw(st.sampled_from([*[""] * 6 * tap.odd, *MORE_PARTS]))):
         parts.insert(draw(st.integers(0, len(parts))), more)
     return f"{{{', '.join(parts)}}}"
 
 
+@st.composite
+def batch_lines(draw: st.DrawFn, tap: Tap, files: dict[str, bytes]) -> str:
+    """Return a BATCH message, and put its files where it says that they are."""
+    urls = []
+    for _ in range(draw(st.integers(1, 2))):
+        lines = draw(st.lists(rows(tap), max_size=4))
+        if tap.odd:
+            lines += draw(st.sampled_from([*[[]] * 9, ["", " "], ["[1]"], ["{"]]))
+        urls.append(f"{FILES}{len(files)}.jsonl")
+        files[urls[-1]] = draw(st.sampled_from(["\n", "\r\n"])).join(lines).encode()
+    message = {"type": "BATCH", "stream": tap.stream, "encoding": {"format": "jsonl"}}
+    return json.dumps(message | {"manifest": urls})
+
+
+VERSIONS = st.sampled_from(["", "", "1799999999", "1800000000", '"1"', "1.5", "null"])
 MORE_PARTS = [
     '"time_extracted": "2026-11-22T08:19:29Z"',
     '"time_extracted": 5',
@@ -141,82 +181,64 @@ OTHER_LINES = st.sampled_from(
 )
 #: How odd an input is at most: one in so many records is, where it may be.
 ODDEST = 3
-CONFIGS = st.fixed_dictionaries(
-    {"invalid_record_action": st.sampled_from(["skip", "skip", "fail"])},
-    optional={
-        "audience_sync_mode": st.sampled_from(["add", "remove", "mirror", "mirror"]),
-        "mirror_source": st.sampled_from(["changes", "changes", "snapshot"]),
-        "validate_records": st.booleans(),
-        "batch_size_rows": st.sampled_from([1, 2, 3]),
-        "removal_action": st.sampled_from(["remove", "exclude"]),
-        "excluded_key_action": st.sampled_from(["skip", "include", "fail"]),
-        "trust_end_of_input": st.booleans(),
-        "max_removal_percent": st.just(100),
-        "audience_size_field": st.just("size"),
-        "context_kind": st.just("organization"),
-    },
-)
-RARE = st.fixed_dictionaries(
-    {"invalid_record_action": st.just("skip")},
-    optional={
-        "audience_sync_mode": st.sampled_from(["add", "mirror"]),
-        "mirror_source": st.sampled_from(["changes", "snapshot"]),
-        "trust_end_of_input": st.booleans(),
-        "audience_size_field": st.just("size"),
-        "segment_key_field": st.sampled_from(["x", "d", "size"]),
-        "membership_field": st.sampled_from(["is_member", "x", "_sdc_deleted_at"]),
-        "context_key_field": st.sampled_from(["context_key", "context_key", "x", "_sdc_sequence"]),
-        "stream_maps": st.sampled_from([{"audience": {"x": "'a'"}}, {"other": {"__alias__": "y"}}]),
-        "flattening_enabled": st.just(True),
-    },
-)
-
-
-def with_depth(config: dict[str, Any]) -> dict[str, Any]:
-    return config | ({"flattening_max_depth": 1} if "flattening_enabled" in config else {})
-
-
-#: Most runs have few settings, or hardly any record would go the short way.
-USUAL = st.sampled_from(
-    [
-        {"audience_sync_mode": "mirror"},
-        {"audience_sync_mode": "mirror", "invalid_record_action": "skip"},
-        {"invalid_record_action": "skip", "batch_size_rows": 2},
-    ]
-)
-ANY_CONFIG = st.one_of(USUAL, USUAL, CONFIGS, CONFIGS, RARE.map(with_depth))
 
 
 @st.composite
-def inputs(draw: st.DrawFn) -> bytes:
+def inputs(draw: st.DrawFn) -> Input:
     """Return what a tap writes: odd things never, now and then, or often."""
     odd = draw(st.sampled_from([0, 12, ODDEST]))
+    names = draw(st.sampled_from([[STREAM], [STREAM, "other", "thïrd"]]))
+    tap_of = [draw(taps(name, odd)) for name in names]
     text = []
-    for stream in draw(st.sampled_from([[STREAM], [STREAM, "other", "thïrd"]])):
+    for tap in tap_of:
         is_usual = not odd or draw(st.booleans())
-        text.append(json.dumps(schema(stream, NORMAL)) if is_usual else draw(schema_lines(stream)))
-    streams = st.sampled_from([json.loads(line)["stream"] for line in text])
-    kinds = ["record"] * 12 + ["state"] * 2 + ["version"]
+        text.append(json.dumps(tap.schema) if is_usual else draw(schema_lines(tap)))
+    kinds = ["record"] * 12 + ["state"] * 2 + ["version", "batch"]
     kinds += ["schema"] * bool(odd) + ["other"] * (odd == ODDEST)
-    drawn = draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=16))
-    text += [draw(line_of(kind, draw(streams), odd)) for kind in drawn]
+    files: dict[str, bytes] = {}
+    for kind in draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=16)):
+        tap = draw(st.sampled_from(tap_of))
+        text.append(draw(batch_lines(tap, files) if kind == "batch" else line_of(kind, tap)))
     data = draw(st.sampled_from(["\n", "\n", "\r\n"])).join(text).encode()
     data += draw(st.sampled_from([b"\n", b"", b"\n\n"]))
     if odd and draw(st.integers(0, 9)) == 0:
         place = draw(st.integers(0, len(data)))
         bad = draw(st.sampled_from([b"\xff", b"\xed\xa0\x80", b"\x01"]))
         data = data[:place] + bad + data[place:]
-    return data
+    wrong = odd and draw(st.integers(0, 9)) == 0
+    return with_sizes(Input(data, files), tap_of, wrong=wrong)
 
 
-def line_of(kind: str, stream: str, odd: int) -> st.SearchStrategy[str]:
-    name = json.dumps(stream)
+@st.composite
+def snapshots(draw: st.DrawFn) -> Input:
+    """Return the list of an audience, whose rows tell its size, and are seldom odd."""
+    tap = draw(taps(STREAM, draw(st.sampled_from([0, 12]))))
+    tap.columns["size"] = MORE["size"]
+    files: dict[str, bytes] = {}
+    record, batch = record_lines(tap), batch_lines(tap, files)
+    told = draw(st.lists(st.one_of(record, record, record, batch), min_size=3, max_size=9))
+    found = Input("\n".join([json.dumps(tap.schema), *told, ""]).encode(), files)
+    return with_sizes(found, [tap], wrong=draw(st.integers(0, 9)) == 0)
+
+
+def with_sizes(found: Input, tap_of: list[Tap], *, wrong: int) -> Input:
+    """Put the number of different keys, or another one, in place of what stands for it."""
+    for tap in tap_of:
+        for segment, keys in tap.keys.items():
+            mark, size = tap.placeholder(segment).encode(), str(len(keys) + wrong).encode()
+            files = {url: content.replace(mark, size) for url, content in found.files.items()}
+            found = Input(found.data.replace(mark, size), files)
+    return found
+
+
+def line_of(kind: str, tap: Tap) -> st.SearchStrategy[str]:
+    name = json.dumps(tap.stream)
     return {
-        "record": record_lines(stream, odd),
-        "schema": schema_lines(stream),
-        "state": st.integers(1, 3).map(
-            lambda at: f'{{"type": "STATE", "value": {{"at": {at}.50}}}}'
-        ),
+        "record": record_lines(tap),
+        "schema": schema_lines(tap),
+        "state": st.sampled_from(
+            ['{"at": 1.50}', '{"at": 2}', f'{{"bookmarks": {{{name}: {{"lsn": 5}}}}}}']
+        ).map('{{"type": "STATE", "value": {}}}'.format),
         "version": st.just(
             f'{{"type": "ACTIVATE_VERSION", "stream": {name}, "version": 1800000000}}'
         ),

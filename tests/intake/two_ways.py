@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+import fsspec  # type: ignore[import-untyped]
 from running import SEGMENT, TOKEN, FakeClock
 
 from target_launchdarkly.target import TargetLaunchDarkly
@@ -19,7 +20,6 @@ SETTINGS = {
     "environment_key": "test",
     "segment_key": SEGMENT,
 }
-LIST_OF = {"Included": "included", "Excluded": "excluded"}
 
 
 class FakeClient:
@@ -29,20 +29,27 @@ class FakeClient:
 
     def __init__(self) -> None:
         self.bodies: list[Any] = []
-        self.segments: dict[str, dict[str, list[str]]] = {}
+        self.segments: dict[str, dict[str, list[Any]]] = {}
 
     def get_segment(self, segment_key: str) -> dict[str, Any]:
-        lists = {"included": ["a", "b", "7", " "], "excluded": ["c"]}
+        lists = {
+            "included": ["a", "b", "7", " "],
+            "excluded": ["c"],
+            "includedContexts": [{"contextKind": "organization", "values": ["a", "c"]}],
+            "excludedContexts": [{"contextKind": "organization", "values": ["d"]}],
+        }
         return {"key": segment_key, **self.segments.setdefault(segment_key, lists)}
 
     def patch_segment(self, segment_key: str, body: dict[str, Any]) -> dict[str, Any]:
         self.bodies.append([segment_key, body])
         for instruction in body["instructions"]:
-            name = next(LIST_OF[part] for part in LIST_OF if part in instruction["kind"])
+            name = "included" if "Included" in instruction["kind"] else "excluded"
             listed = self.segments[segment_key][name]
+            if instruction["contextKind"] != "user":
+                listed = self.segments[segment_key][f"{name}Contexts"][0]["values"]
             left = [key for key in listed if key not in instruction["values"]]
             is_addition = instruction["kind"].startswith("add")
-            self.segments[segment_key][name] = left + instruction["values"] * is_addition
+            listed[:] = left + instruction["values"] * is_addition
         return self.get_segment(segment_key)
 
     def has_doubts(self, segment_key: str) -> bool:
@@ -110,7 +117,7 @@ def outcome(kind: type[ShortWay], source: Any, config: dict[str, Any]) -> Outcom
         error = failure
     finally:
         logging.getLogger().removeHandler(handler)
-    ingest = target.message_reader.ingest
+    records = target.message_reader.records
     seen = {
         "error": (type(error), str(error), error and target.message_reader.line_number),
         "segments": target.client.segments,
@@ -121,7 +128,7 @@ def outcome(kind: type[ShortWay], source: Any, config: dict[str, Any]) -> Outcom
         "read": {name: sink._total_records_read for name, sink in target._sinks_active.items()},
         "log": [told for told in map(without_time, log) if told],
     }
-    return Outcome(seen, ingest.records if ingest else 0)
+    return Outcome(seen, records.taken if records else 0)
 
 
 def without_time(told: str) -> str:
@@ -133,7 +140,15 @@ def without_time(told: str) -> str:
     )
 
 
+def put_files(files: dict[str, bytes]) -> None:
+    """Put files where BATCH messages find them by URLs of fsspec's memory."""
+    for url, content in files.items():
+        with fsspec.open(url, "wb") as file:
+            file.write(content)
+
+
 def demand_same(data: bytes, *, block_bytes: int = 65_536, **config: Any) -> Outcome:
+    """Run both ways and assert that nobody could tell the difference; return what was seen."""
     short = outcome(ShortWay, Drip(data, block_bytes), config)
     sdks = outcome(SdksWay, io.BytesIO(data), config)
     assert short.seen == sdks.seen

@@ -1,0 +1,183 @@
+"""How a run may end, and how it must."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chaos_cases import IN, OUT, PATIENCE
+from chaos_facts import Facts, demand
+
+from target_launchdarkly.errors import (
+    InputError,
+    LaunchDarklyError,
+    PlanRefusedError,
+    SegmentError,
+    TargetError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Each of the first answers and of the three rounds after it has to be disturbed once.
+ROUNDS = 4
+#: The pauses before the three rounds.
+ROUND_SECONDS = 1 + 2 + 4
+
+Errors = set[type[TargetError]]
+
+
+class Ends:
+    """Compares the end of a run with what it may be."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._run = facts.run
+
+    def check(self) -> None:
+        """Look at the error, or at the lack of one.
+
+        Raises:
+            DivergenceError: The run ended in another way than it must.
+        """
+        error = self._run.error
+        must = self.must()
+        told = f"{type(error).__name__}: {error}"
+        names = sorted(each.__name__ for each in must)
+        if error is None:
+            demand(not must, f"a run ended well that should end with {names}")
+            incomplete = self._run.incomplete_imports
+            demand(not incomplete, f"a run ended well with incomplete imports of {incomplete}")
+            self._check_last_state()
+            return
+        expected = (*must, *self._may())
+        demand(isinstance(error, expected), f"expected {names or 'success'}, not {told}")
+        if isinstance(error, PlanRefusedError):
+            self._check_refusal(error)
+
+    def _check_last_state(self) -> None:
+        if self._run.attempt.is_dry:
+            return
+        sent = [each.message["value"] for each in self._run.items if each.type == "STATE"]
+        written = [each.value for each in self._run.written]
+        demand(not sent or written[-1:] == sent[-1:], "the last STATE is missing")
+
+    def must(self) -> Errors:
+        """Return the errors of which the run must end with one, faults apart."""
+        found: Errors = set()
+        if self._facts.is_unreadable:
+            found.add(InputError)
+        if any(doubt.segments or doubt.fails for _, doubt in self._facts.checkpoints):
+            found.add(PlanRefusedError)
+        if self._facts.model.rules.excludes and any(self._big_snapshots()):
+            found.add(SegmentError)
+        if self._excluded_of_bigs(is_certain=True):
+            found.add(SegmentError)
+        return found
+
+    def _big_snapshots(self) -> Iterator[bool]:
+        model = self._facts.model
+        for place in model.named(self._run.items):
+            yield model.is_big(place) and model.is_snapshot(place)
+
+    def _may(self) -> Errors:
+        found: Errors = set()
+        model, attempt = self._facts.model, self._run.attempt
+        if any(doubt.maybe or doubt.may_fail for _, doubt in self._facts.checkpoints):
+            found.add(PlanRefusedError)
+        has_imported = any(asked.is_import for asked in self._run.asked)
+        if model.may_give_up(attempt) or (has_imported and model.may_give_up_import(attempt)):
+            found.add(LaunchDarklyError)
+        if self._excluded_of_bigs(is_certain=False):
+            found.add(SegmentError)
+        for segment in self._facts.segments:
+            found |= self._by_disturbance(segment)
+        return found
+
+    def _by_disturbance(self, segment: str) -> Errors:
+        found: Errors = set()
+        count = self._run.disturbances(segment)
+        asked = self._run.of_segment(segment)
+        if count >= ROUNDS and self._has_tried(segment):
+            found.add(SegmentError)
+        if count and self._is_too_much_by_now(segment):
+            found.add(SegmentError)
+        if count and any(each.status == 404 for each in asked):
+            found.add(LaunchDarklyError)
+        was_refused = any(each.status == 400 for each in asked)
+        if was_refused and count > 1:
+            found.add(LaunchDarklyError)
+        fates = {each.place.segment for each in self._run.attempt.meddlings if not each.keys}
+        if segment in fates and count:
+            found |= {LaunchDarklyError, SegmentError}
+        if count and segment in self._run.case.missing:
+            found.add(LaunchDarklyError)
+        if count and segment in self._run.case.bigs:
+            # The numbers that its guard counts with may lag; who is excluded does not show.
+            found |= {LaunchDarklyError, SegmentError, PlanRefusedError}
+        if count and model_fails(self._facts):
+            found |= {PlanRefusedError, SegmentError}
+        return found
+
+    def _is_too_much_by_now(self, segment: str) -> bool:
+        """Whether the guard finds too many leaving when it looks again, at whoever came since."""
+        facts = self._facts
+        seen = facts.seen_before(None)[segment]
+        places = [place for place in facts.places if place.segment == segment and seen.first]
+        return any(
+            True in facts.model.guard(facts.said, place, seen, moment)
+            for place in places
+            for moment, _ in facts.checkpoints[-1:]
+        )
+
+    def _has_tried(self, segment: str) -> bool:
+        """Whether the target looked as often, and waited as long, as it should before failing."""
+        asked = self._run.of_segment(segment)
+        patched = [number for number, each in enumerate(asked) if each.method == "PATCH"]
+        since = patched[0] if patched else 0
+        looks = [each for each in asked[since:] if each.method == "GET"]
+        return len(looks) >= ROUNDS - 1 and looks[-1].at - asked[since].at >= ROUND_SECONDS - 1e-3
+
+    def _excluded_of_bigs(self, *, is_certain: bool) -> bool:
+        """Whether LaunchDarkly tells that a key to include is excluded, where that is to fail."""
+        facts, model = self._facts, self._facts.model
+        if model.rules.excluded_action != "fail":
+            return False
+        for place in facts.said.places:
+            if not model.is_big(place):
+                continue
+            for key in facts.said.keys(place):
+                words = facts.said.all_words(place, key)
+                is_excluded = self._run.start[place].get(key) in {"ex", "both"}
+                comes_back = model.rules.excludes and OUT in words
+                if not is_certain and IN in words and (is_excluded or comes_back):
+                    return True
+                is_sent = words[-1] == IN and not model.is_snapshot(place)
+                if is_certain and is_excluded and is_sent and self._is_sent_at_end(place.segment):
+                    return not model.may_merge(facts.said, place)
+        return False
+
+    def _is_sent_at_end(self, segment: str) -> bool:
+        ends = [doubt for moment, doubt in self._facts.checkpoints if moment.is_end]
+        calm = not self._run.attempt.is_dry and len(self._facts.checkpoints) == 1
+        return bool(ends) and calm and not self._run.disturbances(segment)
+
+    def _check_refusal(self, error: PlanRefusedError) -> None:
+        """Look at which segments the error names."""
+        named = {*error.segments}
+        if not self._facts.checkpoints:
+            return
+        _, doubt = self._facts.checkpoints[-1]
+        missing = doubt.segments - named
+        demand(not missing, f"{missing} were refused, and the error names {named}")
+        disturbed = {each for each in self._facts.segments if self._run.disturbances(each)}
+        open_ones = doubt.segments | doubt.maybe | disturbed
+        more = named - open_ones
+        demand(not more or doubt.fails or doubt.may_fail, f"{more} need not have been refused")
+
+
+def model_fails(facts: Facts) -> bool:
+    """Whether an exclusion by somebody else may end the run."""
+    return facts.model.rules.excluded_action == "fail"
+
+
+__all__ = ["PATIENCE", "Ends"]
