@@ -9,8 +9,6 @@ from decimal import Decimal
 from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Any
 
-import fsspec  # type: ignore[import-untyped]
-
 from target_launchdarkly.errors import InputError
 from target_launchdarkly.intake.blocks import blocks
 from target_launchdarkly.intake.membership import EXACT_BELOW, integer, number
@@ -79,6 +77,8 @@ def _located(url: str, storage: Mapping[str, Any]) -> str:
 
 
 def _opened(url: str, encoding: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
+    import fsspec  # type: ignore[import-untyped]  # noqa: PLC0415 most runs read no files
+
     is_gzip = encoding["format"] == "jsonl" and encoding.get("compression") == "gzip"
     return fsspec.open(url, "rb", compression="gzip" if is_gzip else None, **params)
 
