@@ -27,13 +27,12 @@ if TYPE_CHECKING:
 STREAM_MAPS = {"*": {"context_key": "md5(str(record))"}}
 #: The suite takes this when its class is made; the sandbox's URL comes when its tests run.
 CONFIG: dict[str, Any] = {}
-SKIPPING: dict[str, Any] = {}
 
 TestStandard = get_target_test_class(TargetLaunchDarkly, config=CONFIG)
 #: Not in the SDK's suite. It asks that a record without a required property be survived.
 TestSurvival = get_target_test_class(
     TargetLaunchDarkly,
-    config=SKIPPING,
+    config=CONFIG,
     include_target_tests=False,
     custom_suites=[SingerTestSuite(kind="target", tests=[TargetRecordMissingRequiredProperty])],
 )
@@ -50,7 +49,6 @@ def _fill_configs(sandbox: Sandbox) -> None:
         segment_key=SEGMENT,
         stream_maps=STREAM_MAPS,
     )
-    SKIPPING.update(CONFIG, invalid_record_action="skip")
 
 
 def stream(name: str) -> list[str]:

@@ -12,6 +12,8 @@ import pytest
 from configs import GOOD, PREFIX, TOKEN, WRONG, problems_of
 from messages import members, schema
 
+from target_launchdarkly.configuration import unknown_variables
+from target_launchdarkly.settings import WITHOUT_EFFECT
 from target_launchdarkly.target import TargetLaunchDarkly
 
 if TYPE_CHECKING:
@@ -199,3 +201,65 @@ def test_command_with_an_environment_that_cannot_be_read() -> None:
     variables = {PREFIX + name.upper(): text for name, text in texts.items()}
 
     assert_told(run("--config", "ENV", variables=variables), "dry_run: ", "batch_size_rows: ")
+
+
+# Variables that nobody reads
+
+
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [
+        ("DRYRUN", "Did you mean TARGET_LAUNCHDARKLY_DRY_RUN?"),
+        ("DRY_RUM", "Did you mean TARGET_LAUNCHDARKLY_DRY_RUN?"),
+        ("SEGMENTKEY", "Did you mean TARGET_LAUNCHDARKLY_SEGMENT_KEY?"),
+        ("ZZZZZZ", "--about lists them."),
+    ],
+)
+def test_variable_that_is_no_setting_is_warned_of_with_the_nearest_name(
+    sandbox: Sandbox, config: dict[str, Any], tmp_path: Path, variable: str, told: str
+) -> None:
+    """`TARGET_LAUNCHDARKLY_DRYRUN=true` was a real sync, and nobody was told."""
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+
+    result = run("--config", str(path), variables={PREFIX + variable: "do-not-print-me"})
+
+    assert result.returncode == 0
+    [line] = [each for each in result.stderr.splitlines() if "WARNING" in each]
+    assert PREFIX + variable in line
+    assert told in line
+    assert "do-not-print-me" not in result.stderr
+    assert sandbox.requests == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *WRONG,
+        *sorted(WITHOUT_EFFECT),
+        "loglevel",
+        # Meltano writes settings within settings so, and its own.
+        "streams_marts_vips_segment_key",
+        "stream_maps_audience_is_member",
+        "stream_map_config_hash_seed",
+        "batch_config_storage_root",
+        "faker_config_seed",
+        "_load_schema",
+        "_catalog",
+    ],
+)
+def test_variable_that_somebody_reads_is_not_warned_of(name: str) -> None:
+    environ = [PREFIX + name.upper(), "PATH", "target_launchdarkly_dryrun", "TARGET_OTHER_X"]
+    known = {*TargetLaunchDarkly.config_jsonschema["properties"], *WITHOUT_EFFECT}
+
+    assert unknown_variables(environ, PREFIX, known) == []
+
+
+def test_variables_that_nobody_reads_are_found_in_order() -> None:
+    environ = [f"{PREFIX}DRYRUN", f"{PREFIX}STREAMSX", f"{PREFIX}DRY_RUN", f"{PREFIX}ACCESS"]
+
+    assert unknown_variables(environ, PREFIX, ["dry_run"]) == [
+        f"{PREFIX}ACCESS",
+        f"{PREFIX}DRYRUN",
+        f"{PREFIX}STREAMSX",
+    ]

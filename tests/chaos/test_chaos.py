@@ -75,7 +75,7 @@ def test_chaos_shrinks_what_diverges(stage: Stage, choices: random.Random) -> No
 
 def told(case: Case) -> str:
     """Return a case as one would write it down, to see what goes wrong."""
-    lines = [json.dumps(item.message) for item in case.items]
+    lines = [json.dumps(item.message, default=str) for item in case.items]
     standing = [f"{place}: {there}" for place, there in case.standing.items()]
     attempts = [str(attempt) for attempt in case.attempts]
     settings = [f"{name}: {value}" for name, value in case.settings.items()]

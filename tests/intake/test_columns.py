@@ -203,6 +203,15 @@ def test_flag_that_is_missing_by_default_is_warned_of_with_the_boolean_columns(
     assert "plan" not in told
 
 
+def test_flag_that_is_missing_is_warned_of_where_every_row_leaves(
+    sync: Callable[..., Run], caplog: pytest.LogCaptureFixture
+) -> None:
+    sync([schema(columns={"context_key": TEXT})], audience_sync_mode="remove")
+
+    assert "every row counts as leaving" in caplog.text
+    assert "its boolean properties are: none" in caplog.text
+
+
 def test_flag_that_is_missing_is_no_matter_where_no_column_may_be_it(
     sync: Callable[..., Run], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -32,7 +32,7 @@ class FakeClient:
         self.segments: dict[str, dict[str, list[Any]]] = {}
 
     def get_segment(self, segment_key: str) -> dict[str, Any]:
-        lists = {
+        lists: dict[str, list[Any]] = {
             "included": ["a", "b", "7", " "],
             "excluded": ["c"],
             "includedContexts": [{"contextKind": "organization", "values": ["a", "c"]}],

@@ -146,9 +146,7 @@ def test_last_record_of_a_key_wins_in_a_snapshot(
     assert set(sandbox.included(BIG)) == {"user-0", "b"}
 
 
-def test_unproven_snapshot_changes_nothing(
-    sandbox: Sandbox, sync: Callable[..., Run]
-) -> None:
+def test_unproven_snapshot_changes_nothing(sandbox: Sandbox, sync: Callable[..., Run]) -> None:
     run = sync([schema(), *members("new"), state(1)], **SNAPSHOT | {"trust_end_of_input": False})
 
     assert "audience_size" in str(run.error)
