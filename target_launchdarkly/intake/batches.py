@@ -135,8 +135,9 @@ def _parquet_rows(
     names = parquet.schema_arrow.names
     if way is None or not set(names).issuperset(way.sink.key_properties):
         for batch in parquet.iter_batches():
-            for record in batch.to_pylist():
-                yield {name: _as_json(value) for name, value in record.items()}
+            columns = [_column(batch, name) for name in names]
+            for values in zip(*columns, strict=True):
+                yield dict(zip(names, values, strict=True))
         return
     for batch in parquet.iter_batches(columns=[name for name in names if name in way.names]):
         columns = {name: _column(batch, name) for name in batch.schema.names}
@@ -144,7 +145,13 @@ def _parquet_rows(
 
 
 def _column(batch: Any, name: str) -> list[Any]:
-    return [_as_json(value) for value in batch.column(name).to_pylist()]
+    column = batch.column(name)
+    try:
+        values = column.to_pylist()
+    except (ArithmeticError, ValueError):
+        # Python has no date that early or late, or of that many digits.
+        values = column.cast("string").to_pylist()
+    return [_as_json(value) for value in values]
 
 
 def _as_json(value: Any) -> Any:
