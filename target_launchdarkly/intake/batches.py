@@ -135,8 +135,8 @@ def _parquet_rows(
     names = parquet.schema_arrow.names
     if way is None or not set(names).issuperset(way.sink.key_properties):
         for batch in parquet.iter_batches():
-            columns = [_column(batch, name) for name in names]
-            for values in zip(*columns, strict=True):
+            lists = [_column(batch, name) for name in names]
+            for values in zip(*lists, strict=True):
                 yield dict(zip(names, values, strict=True))
         return
     for batch in parquet.iter_batches(columns=[name for name in names if name in way.names]):
