@@ -56,6 +56,7 @@ def test_every_option_of_the_readme_exists() -> None:
         ["-m", "target_launchdarkly"],
         ["-m", "target_launchdarkly.sandbox"],
         [str(ROOT / "benchmarks" / "bench.py")],
+        [str(ROOT / "tests" / "chaos" / "chaos.py")],
     )
     helps = "".join(
         subprocess.run(
