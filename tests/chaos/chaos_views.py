@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from unittest import mock
+from uuid import uuid4
 
 from chaos_cases import MEMBER
 from chaos_model import Seen
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from target_launchdarkly.sandbox import Exchange, Fault
 
-REQUEST_HEADER = "X-Chaos-Request"
 OK, NOT_FOUND = 200, 404
 
 
@@ -171,6 +171,8 @@ class Wire:
     places: set[Place] = field(default_factory=set)
     #: Whether a segment that is missing is as good as an empty one.
     creates: bool = False
+    #: Numbers the requests; two stages may look at the same ones.
+    header: str = field(default_factory=lambda: f"X-Chaos-{uuid4().hex}")
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _asked: dict[str, Asked] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -184,7 +186,7 @@ class Wire:
         ) -> requests.Response:
             with wire._lock:
                 number = str(next(wire._numbers))
-            request.headers[REQUEST_HEADER] = number
+            request.headers[wire.header] = number
             response = original(adapter, request, *args, **kwargs)
             # Read here, whenever the client does: what is cut off fails the same way.
             _ = response.content
@@ -201,7 +203,7 @@ class Wire:
     def add(self, asked: Asked) -> None:
         """Take note of what the sandbox answers, before it does."""
         with self._lock:
-            number = asked.exchange.headers.get(REQUEST_HEADER.lower(), "")
+            number = asked.exchange.headers.get(self.header.lower(), "")
             self._asked[number] = asked
 
     def _note(self, number: str, response: requests.Response) -> None:

@@ -85,7 +85,7 @@ def told(case: Case) -> str:
 
 @pytest.mark.usefixtures("quiet")
 def test_chaos_meets_every_fault_and_every_end() -> None:
-    report = run_cases(SEED + 1, range(2 * SAMPLE))
+    report = run_cases(SEED + 1, range(5 * SAMPLE))
 
     met = {name.split()[0] for name in report.faults}
     assert met >= {*FAULT_KINDS} - {"delay", "redirect"}
@@ -107,8 +107,8 @@ def test_chaos_cases_are_of_every_kind() -> None:
     cases = [make_case(SEED, number) for number in range(5 * SAMPLE)]
 
     assert sum(bool(case.bigs) for case in cases) > SAMPLE
-    assert sum(bool(case.missing) for case in cases) > SAMPLE / 2
-    assert sum(any(item.file is not None for item in case.items) for case in cases) > SAMPLE / 2
+    assert sum(bool(case.missing) for case in cases) > SAMPLE / 4
+    assert sum(any(item.file is not None for item in case.items) for case in cases) > SAMPLE / 4
     actions = {case.settings.get("excluded_key_action") for case in cases if case.bigs}
     assert actions == {"skip", "include", "fail", None}
     attempts = [attempt for case in cases if case.bigs for attempt in case.attempts]
@@ -118,9 +118,9 @@ def test_chaos_cases_are_of_every_kind() -> None:
         "pending_approval",
     }
     assert {each.block_bytes for each in attempts} == {0, 100, 1_000, 65_536}
-    assert sum(len(case.taps) > len(case.sinks) for case in cases) > SAMPLE / 2
+    assert sum(len(case.taps) > len(case.sinks) for case in cases) > SAMPLE / 4
     assert sum("stream_maps" in case.settings for case in cases) > SAMPLE / 2
-    assert sum("streams" not in case.settings for case in cases) > SAMPLE / 2
+    assert sum("streams" not in case.settings for case in cases) > SAMPLE / 4
 
 
 def test_chaos_logs_neither_keys_nor_the_token(caplog: pytest.LogCaptureFixture) -> None:

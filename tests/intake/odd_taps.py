@@ -8,7 +8,17 @@ from typing import Any
 
 from hypothesis import strategies as st
 from messages import STREAM, schema
-from odd_columns import COLUMN_SCHEMAS, DATES, DELETED, FLAGS, NUMBERS, ODD, STRINGS, VALUES
+from odd_columns import (
+    COLUMN_SCHEMAS,
+    DATES,
+    DELETED,
+    FLAGS,
+    NO_KEYS,
+    NUMBERS,
+    ODD,
+    STRINGS,
+    VALUES,
+)
 
 NAMES = [
     *("context_key", "is_member", "size", "segment", "d", "x", "été"),
@@ -106,7 +116,7 @@ def schema_lines(draw: st.DrawFn, tap: Tap) -> str:
 def rows(draw: st.DrawFn, tap: Tap) -> str:
     """Return a record as text, because some of what taps write no JSON encoder does."""
     is_odd = bool(tap.odd) and draw(st.integers(1, tap.odd)) == 1
-    key = draw(st.sampled_from([*STRINGS, *NUMBERS] if is_odd else STRINGS))
+    key = draw(st.sampled_from([*STRINGS, *NUMBERS, *NO_KEYS] if is_odd else STRINGS))
     segment = draw(st.sampled_from(SEGMENTS if is_odd else SEGMENTS[:3]))
     kept = segment.strip(' "') if "segment" in tap.columns else ""
     tap.keys.setdefault(kept, set()).add(str(json.loads(key)).strip())

@@ -95,6 +95,7 @@ def test_both_ways_list_the_same_audience(
                 '"context_key": "b", "context_key": "new", "is_member": true',
                 '"context\\u005fkey": "new", "is_member": true',
                 '"context_key": "x\\ud800", "is_member": true',
+                '"context_key": "", "is_member": true',
                 '"context_key": " ", "is_member": true',
                 '"context_key": "\\u3000", "is_member": false',
                 '"context_key": true, "is_member": true',
