@@ -49,7 +49,7 @@ chaos: $(READY) ## Run 10,000 random cases with faults, cuts and restarts
 bench: $(READY) ## Measure against other ways to do it, and print a table
 	$(BIN)/python benchmarks/bench.py
 
-readme: $(READY) ## Renew the README's table of settings
+readme: $(READY) ## Renew the docs' table of settings
 	$(BIN)/python tests/readme_settings.py
 
 format: $(READY) ## Rewrite the code in the project's format

@@ -1,4 +1,4 @@
-"""The README's table of settings, made from the code. `make readme` puts it in."""
+"""The docs' table of settings, made from the code. `make readme` puts it in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from target_launchdarkly.settings import CONFIG_JSONSCHEMA
 from target_launchdarkly.target import TargetLaunchDarkly
 
-README = Path(__file__).parent.parent / "README.md"
+SETTINGS_PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 BEGIN = "<!-- settings: made by `make readme` -->\n"
 END = "<!-- end of settings -->\n"
 
@@ -40,12 +40,12 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def updated(readme: str) -> str:
-    """Return a README with the table as it is now."""
-    before, _, rest = readme.partition(BEGIN)
+def updated(page: str) -> str:
+    """Return the page with the table as it is now."""
+    before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{table()}\n{END}{after}"
 
 
 if __name__ == "__main__":
-    README.write_text(updated(README.read_text(encoding="utf-8")), encoding="utf-8")
+    SETTINGS_PAGE.write_text(updated(SETTINGS_PAGE.read_text(encoding="utf-8")), encoding="utf-8")

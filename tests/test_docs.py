@@ -1,33 +1,77 @@
-"""README, changelog, Makefile and code say the same."""
+"""README, docs, changelog, Makefile and code say the same."""
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 import subprocess
 import sys
-from pathlib import Path
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from readme_settings import README, updated
+import pytest
+import yaml
+from documents import DOCS, DOCUMENTS, README, ROOT, anchors, blocks, commands, links, prose, texts
+from jsonschema import Draft202012Validator
+from readme_settings import SETTINGS_PAGE, updated
 
 from target_launchdarkly import settings
 from target_launchdarkly.sandbox.web.faults import FAULT_KINDS
 from target_launchdarkly.target import TargetLaunchDarkly
 
-ROOT = Path(__file__).parent.parent
-TEXT = README.read_text(encoding="utf-8")
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = texts()
+#: All settings that `--about` lists, the SDK's included.
+SCHEMA: dict[str, Any] = dict(settings.CONFIG_JSONSCHEMA)
+TargetLaunchDarkly.append_builtin_config(SCHEMA)
+KNOWN = set(SCHEMA["properties"])
+#: Names that look like settings and are none: columns and modules.
+OTHER_NAMES = {
+    *("audience_size", "context_key", "is_member", "org_id", "updated_at", "user_id"),
+    *("_sdc_deleted_at", "_sdc_lsn"),
+    *(path.stem for path in ROOT.glob("target_launchdarkly/**/*.py")),
+}
+#: This project's programs, by the words that start them.
+OURS = {
+    ("target-launchdarkly",): ["-m", "target_launchdarkly"],
+    ("target-launchdarkly-sandbox",): ["-m", "target_launchdarkly.sandbox"],
+    ("python", "benchmarks/bench.py"): [str(ROOT / "benchmarks" / "bench.py")],
+    ("python", "tests/chaos/chaos.py"): [str(ROOT / "tests" / "chaos" / "chaos.py")],
+}
+#: Programs of others that a reader has or installs; the options of each that the documents use.
+THEIRS: dict[str, set[str]] = {
+    "cat": set(),
+    "make": set(),
+    "meltano": set(),  # looked up where Meltano is: tests/realworld
+    "pip": set(),
+    "pipx": set(),
+    "tail": {"-n"},
+    "tap-snowflake": {"--catalog", "--config", "--discover", "--state"},
+    "uv": set(),
+}
+each_document = pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
+)
 
 
 def test_settings_table_is_that_of_about() -> None:
-    assert updated(TEXT) == TEXT, "run `make readme`"
+    page = SETTINGS_PAGE.read_text(encoding="utf-8")
+    assert updated(page) == page, "run `make readme`"
 
 
-def test_every_make_command_of_the_readme_exists() -> None:
+def test_every_make_command_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for command in set(re.findall(r"`make ([a-z-]+)`", TEXT)):
+    named = set(re.findall(r"`make ([a-z-]+)`", TEXT))
+    named |= {words[1] for words in commands() if words[0] == "make"}
+    assert named
+    for command in named:
         assert f"\n{command}:" in makefile, command
 
 
-def test_every_test_that_the_readme_names_exists() -> None:
+def test_every_test_that_is_named_exists() -> None:
     code = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     named = set(re.findall(r"`(test_[a-z0-9_]+)`", TEXT))
     assert named
@@ -35,14 +79,57 @@ def test_every_test_that_the_readme_names_exists() -> None:
         assert f"def {test}(" in code, test
 
 
-def test_every_setting_that_the_readme_names_exists() -> None:
-    known = {*settings.PROPERTIES, *TargetLaunchDarkly.config_jsonschema["properties"]}
-    for setting in re.findall(r"`([a-z]+_[a-z_]+): ", TEXT):
-        assert setting in known, setting
+@each_document
+def test_every_setting_that_is_named_exists(document: Path) -> None:
+    """Whatever looks like one in code font is a setting, or another name that is listed above."""
+    quoted = re.findall(r"`([^`\n]+)`", prose(document))
+    named = {found for each in quoted for found in re.findall(r"^[a-z]+_[a-z_]+(?=$|: )", each)}
+    assert named - KNOWN - OTHER_NAMES - set(re.findall(r"test_\w+", TEXT)) == set()
+    ours = r"^TARGET_LAUNCHDARKLY_([A-Z_]+)"
+    variables = {found.lower() for each in quoted for found in re.findall(ours, each)}
+    assert variables - KNOWN == set()
+
+
+def test_every_json_example_of_settings_is_accepted() -> None:
+    examples = [block.text for block in blocks() if block.language == "json"]
+    shown = [block.text for block in blocks() if "cat config.json" in block.text]
+    examples += [re.search(r"^\{.*?^\}", text, re.MULTILINE | re.DOTALL)[0] for text in shown]  # type: ignore[index]
+    assert examples
+    # An example may show a part.
+    schema = {"properties": SCHEMA["properties"], "additionalProperties": False}
+    for example in examples:
+        errors = Draft202012Validator(schema).iter_errors(json.loads(example))
+        assert [error.message for error in errors] == [], example
+
+
+def test_every_yaml_example_can_be_read() -> None:
+    for block in blocks():
+        if block.language == "yaml":
+            assert yaml.safe_load(block.text), block.document.name
 
 
 def test_every_fault_of_the_sandbox_is_documented() -> None:
     assert all(f"`{kind}`" in TEXT for kind in FAULT_KINDS)
+
+
+def test_every_message_in_troubleshooting_can_be_said() -> None:
+    """Each part of a quoted message stands in the code, or else a test expects it.
+
+    'x', 50 and … stand for what differs; what is not quoted is no message.
+    """
+    files = [*ROOT.glob("target_launchdarkly/**/*.py"), *ROOT.glob("tests/**/test_*.py")]
+    said = "\n".join(
+        node.value
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([^`]+)`", page, re.MULTILINE)
+    assert rows
+    for message in rows:
+        for part in re.split(r"'\w*'|\d+|…", message):
+            assert part.strip(" ()") in said, message
 
 
 def test_changelog_tells_of_this_version() -> None:
@@ -50,22 +137,43 @@ def test_changelog_tells_of_this_version() -> None:
     assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_every_option_of_the_readme_exists() -> None:
-    """Each is known to one of the project's commands, but for those of the taps in the examples."""
-    programs = (
-        ["-m", "target_launchdarkly"],
-        ["-m", "target_launchdarkly.sandbox"],
-        [str(ROOT / "benchmarks" / "bench.py")],
-        [str(ROOT / "tests" / "chaos" / "chaos.py")],
-    )
-    helps = "".join(
-        subprocess.run(
-            [sys.executable, *program, "--help"], capture_output=True, text=True, check=True
-        ).stdout
-        for program in programs
-    )
-    for option in set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", TEXT)):
-        assert option in helps or option in {"--discover", "--catalog", "--state"}, option
+@cache
+def help_of(*program: str) -> str:
+    command = [sys.executable, *program, "--help"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_every_command_that_a_reader_types_exists_and_has_its_options() -> None:
+    for words in commands():
+        options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+        ours = [program for start, program in OURS.items() if words[: len(start)] == list(start)]
+        if ours:
+            missing = {each for each in options if each not in help_of(*ours[0])}
+        else:
+            assert words[0] in THEIRS, words
+            missing = options - THEIRS[words[0]] if words[0] != "meltano" else set()
+        assert not missing, words
+
+
+def test_every_option_that_is_quoted_exists() -> None:
+    """Each is known to one of this project's programs, or is one of a neighbour's."""
+    helps = "".join(help_of(*program) for program in OURS.values())
+    theirs = {option for options in THEIRS.values() for option in options}
+    for document in DOCUMENTS:
+        for option in set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", prose(document))):
+            assert option in helps or option in theirs, option
+
+
+@each_document
+def test_every_link_leads_somewhere(document: Path) -> None:
+    for path, anchor in links(document):
+        assert path.exists(), path
+        assert not anchor or anchor in anchors(path), f"{path}#{anchor}"
+
+
+def test_the_first_page_leads_to_every_document() -> None:
+    linked = {path.resolve() for path, _ in links(README)}
+    assert set(DOCS.glob("*.md")) <= linked
 
 
 def test_nothing_names_a_package_index_or_a_path_of_one_machine() -> None:
