@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .state.errors import ApiError
+from .state.exports import NEVER, ExportRules
 from .state.foreign import ForeignChange
 from .state.history import Change, Tally
 from .state.store import Store
@@ -19,9 +20,11 @@ except ModuleNotFoundError as error:
 
 __all__ = [
     "FAULT_KINDS",
+    "NEVER",
     "ApiError",
     "Change",
     "Exchange",
+    "ExportRules",
     "Fault",
     "FaultKind",
     "FaultQueue",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from .history import History
 
 if TYPE_CHECKING:
+    from .exports import Export
     from .imports import Import
 
 Side: TypeAlias = Literal["included", "excluded"]
@@ -47,6 +48,7 @@ class Segment:
     version: int = 1
     targets: dict[str, Targets] = field(default_factory=dict)
     imports: dict[str, Import] = field(default_factory=dict)
+    exports: dict[str, Export] = field(default_factory=dict)
     history: History = field(default_factory=History)
 
     @property
@@ -63,6 +65,10 @@ class Segment:
         """Give the keys of a kind, to read only: a kind without targets has a dict of its own."""
         targets = self.targets.get(context_kind)
         return targets.side(side) if targets else {}
+
+    def forget_expired_exports(self, now: float) -> None:
+        """Let go of the files that nobody can read any more."""
+        self.exports = {key: one for key, one in self.exports.items() if not one.is_expired(now)}
 
     def touch(self, now_ms: int) -> None:
         """Count a change."""

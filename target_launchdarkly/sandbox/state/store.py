@@ -6,17 +6,15 @@ import time
 from typing import TYPE_CHECKING
 
 from .bodies import new_segment, target_lists
-from .errors import conflict, documented_error, forbidden, invalid, not_found
-from .imports import Import, ImportOutcome, Upload, checked_mode, move_keys
+from .errors import documented_error, forbidden, invalid, not_found
 from .patching import Plan, apply_patch, comment_of
 from .places import environment_document, project_document
-from .segments import Segments
+from .transfers import Transfers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .past import Document
-    from .segment import Segment
 
 DEFAULT_PROJECT_KEY = "default"
 DEFAULT_ENVIRONMENT_KEY = "test"
@@ -24,14 +22,11 @@ DEFAULT_TOKEN = "api-sandbox"  # noqa: S105 - public, as it opens nothing but a 
 DEFAULT_SDK_KEY = "sdk-sandbox"
 
 
-class Store(Segments):
+class Store(Transfers):
     """The segments of one environment of one project.
 
     Attributes:
-        read_only: the token may change nothing.
         approval_required: patches need an approval, which nobody can give here.
-        import_outcome: where the next imports end.
-        import_polls: how often an import has to be asked about until it ends; 0 ends it at once.
     """
 
     def __init__(
@@ -48,10 +43,7 @@ class Store(Segments):
         self.environment_key = environment_key
         self.token = token
         self.sdk_key = sdk_key
-        self.read_only = False
         self.approval_required = False
-        self.import_outcome: ImportOutcome = "complete"
-        self.import_polls = 2
 
     def authorize(self, authorization: str | None) -> None:
         """Refuse any Authorization but the bare token."""
@@ -172,48 +164,3 @@ class Store(Segments):
                 "included": context_key in segment.keys("included", segment.context_kind),
                 "excluded": context_key in segment.keys("excluded", segment.context_kind),
             }
-
-    def start_import(self, segment_key: str, upload: Upload) -> str:
-        """Start an import and give its path."""
-        with self._lock:
-            segment = self._find_big(segment_key)
-            self._check_writable()
-            mode = checked_mode(upload.mode)
-            if segment.import_in_progress:
-                raise conflict(f"An import of {segment_key} is in progress")
-            started = Import(
-                segment_key,
-                mode,
-                upload.filename,
-                upload.keys,
-                self._now_ms(),
-                self.import_polls,
-                self.import_outcome,
-            )
-            segment.imports[started.id] = started
-            if started.polls_left <= 0:
-                self._advance(segment, started)
-            return f"{self._path(segment_key)}/imports/{started.id}"
-
-    def poll_import(self, segment_key: str, import_id: str) -> dict[str, object]:
-        """Move an import on and give the API's `Import`."""
-        with self._lock:
-            segment = self._find_big(segment_key)
-            if import_id not in segment.imports:
-                raise not_found(f"Unknown import {import_id}")
-            self._advance(segment, segment.imports[import_id])
-            return segment.imports[import_id].document(self._path(segment_key))
-
-    def _advance(self, segment: Segment, one: Import) -> None:
-        if one.advance():
-            self._change(segment, "import", lambda: move_keys(segment, one))
-
-    def _find_big(self, segment_key: str) -> Segment:
-        segment = self._find(segment_key)
-        if not segment.unbounded:
-            raise invalid(f"{segment_key} is a standard segment; this is for big segments only")
-        return segment
-
-    def _check_writable(self) -> None:
-        if self.read_only and not self._is_somebody_else:
-            raise forbidden()

@@ -13,13 +13,18 @@ from typing import TYPE_CHECKING, cast
 from aiohttp import web
 
 from target_launchdarkly.sandbox.state.errors import ApiError, documented_error
+from target_launchdarkly.sandbox.state.exports import FILES
 
+from .files import FileHandlers, FileResponse
 from .handlers import FAULT_MET, JSON_TYPE, ApiHandlers, ControlHandlers, error_answer
 from .log import Exchange
 from .page import PageHandlers
 from .sdk import SdkHandlers
+from .turns import FILE
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from aiohttp.typedefs import Handler
 
     from .faults import Fault, FaultKind
@@ -46,6 +51,7 @@ def build_app(sandbox: Sandbox) -> web.Application:
         ControlHandlers(sandbox),
         PageHandlers(sandbox),
         SdkHandlers(sandbox),
+        FileHandlers(sandbox),
     )
     # Imports may be of any size; 0 lifts the limit.
     app = web.Application(client_max_size=0, middlewares=[_Pipeline(sandbox).handle])
@@ -62,19 +68,23 @@ class _Pipeline:
 
     @web.middleware
     async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not request.path.startswith("/api/"):
+        is_file = request.path.startswith(FILES)
+        if not is_file and not request.path.startswith("/api/"):
             return await _run(request, handler)
         started = time.monotonic()
         body = await _loggable_body(request)
-        happenings = self._sandbox.happenings.at_request(request.method)
+        happenings = self._sandbox.happenings.at_request(FILE if is_file else request.method)
         self._sandbox.happen(*(one for one in happenings if one.when == "before"))
-        response, fault = await self._respond(request, handler)
+        respond = self._respond_with_file if is_file else self._respond
+        response, fault = await respond(request, handler)
         self._sandbox.happen(*(one for one in happenings if one.when == "after"))
         # By the sandbox's clock, so that waits counted from this header hold in tests too.
         response.headers.setdefault("Date", formatdate(self._sandbox.clock(), usegmt=True))
         # Whatever was not read yet would stand in the way of the connection's next request.
         await request.release()
-        self._log(request, body, None if fault and fault.is_dropping else response.status, started)
+        status = None if fault and fault.is_dropping else response.status
+        log = self._sandbox.downloads if is_file else self._sandbox.log
+        log.add(_exchange(request, body, status, started))
         return await _send(request, response, fault)
 
     async def _respond(
@@ -86,27 +96,20 @@ class _Pipeline:
             response = error_answer(documented_error(429))
         else:
             fault = self._sandbox.faults.take(request.method)
-            response = await self._respond_with_fault(request, handler, fault)
+            response = await _respond_with_fault(
+                request, lambda one: self._apply(one, handler), fault
+            )
         if quota:
             for name, value in quota.headers().items():
                 response.headers.setdefault(name, value)
         return response, fault
 
-    async def _respond_with_fault(
-        self, request: web.Request, handler: Handler, fault: Fault | None
-    ) -> web.Response:
-        FAULT_MET.set(fault)
-        if fault is None:
-            return await self._apply(request, handler)
-        await asyncio.sleep(fault.seconds)
-        is_late = fault.is_late and request.method == "PATCH"
-        if fault.is_before and not is_late:
-            return web.Response() if fault.is_dropping else _made_up(fault, request)
-        response = await self._apply(request, handler)
-        if fault.kind in _MADE_UP:
-            return _made_up(fault, request)
-        response.headers.update(fault.headers or {})
-        return response
+    async def _respond_with_file(
+        self, request: web.Request, handler: Handler
+    ) -> tuple[web.Response, Fault | None]:
+        """Respond in place of another service, which knows neither tokens nor limits."""
+        fault = self._sandbox.faults.take(FILE)
+        return await _respond_with_fault(request, lambda one: _run(one, handler), fault), fault
 
     async def _apply(self, request: web.Request, handler: Handler) -> web.Response:
         try:
@@ -115,19 +118,37 @@ class _Pipeline:
             return error_answer(error)
         return await _run(request, handler)
 
-    def _log(self, request: web.Request, body: object, status: int | None, started: float) -> None:
-        self._sandbox.log.add(
-            Exchange(
-                method=request.method,
-                path=request.raw_path,
-                headers={name.lower(): value for name, value in request.headers.items()},
-                body=body,
-                status=status,
-                segment_key=request.match_info.get("segment"),
-                started=started,
-                finished=time.monotonic(),
-            )
-        )
+
+async def _respond_with_fault(
+    request: web.Request,
+    apply: Callable[[web.Request], Awaitable[web.Response]],
+    fault: Fault | None,
+) -> web.Response:
+    FAULT_MET.set(fault)
+    if fault is None:
+        return await apply(request)
+    await asyncio.sleep(fault.seconds)
+    is_late = fault.is_late and request.method == "PATCH"
+    if fault.is_before and not is_late:
+        return web.Response() if fault.is_dropping else _made_up(fault, request)
+    response = await apply(request)
+    if fault.kind in _MADE_UP:
+        return _made_up(fault, request)
+    response.headers.update(fault.headers or {})
+    return response
+
+
+def _exchange(request: web.Request, body: object, status: int | None, started: float) -> Exchange:
+    return Exchange(
+        method=request.method,
+        path=request.raw_path,
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=body,
+        status=status,
+        segment_key=request.match_info.get("segment"),
+        started=started,
+        finished=time.monotonic(),
+    )
 
 
 async def _run(request: web.Request, handler: Handler) -> web.Response:
@@ -191,9 +212,13 @@ async def _send(
 
 
 async def _send_half(request: web.Request, response: web.Response) -> web.StreamResponse:
-    body = response.body if isinstance(response.body, bytes) else b""
     half = web.StreamResponse(status=response.status, headers=response.headers)
-    half.content_length = len(body)
+    file = response.file if isinstance(response, FileResponse) else None
+    body = response.body if isinstance(response.body, bytes) else b""
+    half.content_length = file.size_bytes if file else len(body)
     await half.prepare(request)
-    await half.write(body[: len(body) // 2])
+    left = half.content_length // 2
+    for chunk in file.chunks() if file else (body,):
+        await half.write(chunk[:left])
+        left = max(0, left - len(chunk))
     return half

@@ -69,7 +69,8 @@ class Fault:
 
     Attributes:
         kind: what happens.
-        method: the HTTP method that it happens to; None for all.
+        method: the HTTP method that it happens to; None for all; `FILE` for whoever reads the
+            file of an export.
         after: so many matching requests pass unharmed first.
         seconds: wait so long before all else.
         status: of the answer, for the kinds that make one up.

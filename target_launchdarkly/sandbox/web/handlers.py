@@ -48,6 +48,8 @@ class ApiHandlers:
             web.get(_SEGMENT + "/contexts/{context}", self._target_state),
             web.post(_SEGMENT + "/imports", self._start_import),
             web.get(_SEGMENT + "/imports/{import}", self._poll_import),
+            web.post(_SEGMENT + "/exports", self._start_export),
+            web.get(_SEGMENT + "/exports/{export}", self._poll_export),
         ]
 
     def _segment_key(self, request: web.Request) -> str:
@@ -109,6 +111,16 @@ class ApiHandlers:
     async def _poll_import(self, request: web.Request) -> web.Response:
         segment_key = self._segment_key(request)
         return json_answer(self._sandbox.poll_import(segment_key, request.match_info["import"]))
+
+    async def _start_export(self, request: web.Request) -> web.Response:
+        location = self._sandbox.start_export(self._segment_key(request))
+        return web.Response(headers={"Location": location})
+
+    async def _poll_export(self, request: web.Request) -> web.Response:
+        segment_key, export_id = self._segment_key(request), request.match_info["export"]
+        return json_answer(
+            await asyncio.to_thread(self._sandbox.poll_export, segment_key, export_id)
+        )
 
 
 class ControlHandlers:

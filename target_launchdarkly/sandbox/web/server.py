@@ -51,6 +51,7 @@ class Sandbox(Store):
         happenings: somebody else's changes, and late patches, to come.
         rate_limit: None for no limit.
         log: every request to the API.
+        downloads: every request for the file of an export.
     """
 
     def __init__(  # noqa: PLR0913 - these are the properties of an environment
@@ -68,6 +69,7 @@ class Sandbox(Store):
         self.happenings = Happenings()
         self.rate_limit: RateLimit | None = None
         self.log = log or RequestLog()
+        self.downloads = RequestLog()
         self._url: str | None = None
 
     @property
@@ -86,9 +88,19 @@ class Sandbox(Store):
         """List the requests to the API so far, oldest first."""
         return self.log.exchanges()
 
+    @property
+    def leaks(self) -> list[Exchange]:
+        """List the requests for files of exports that showed the token, or any other."""
+        return [
+            one
+            for one in self.downloads.exchanges()
+            if "authorization" in one.headers or self.token in f"{one.path} {one.headers}"
+        ]
+
     def clear_requests(self) -> None:
         """Forget the requests so far."""
         self.log.clear()
+        self.downloads.clear()
 
     @property
     def late(self) -> int:
@@ -161,7 +173,8 @@ class Sandbox(Store):
             OSError: when the port is in use or the host is not this machine's.
         """
         listener = _listen(host, port)
-        self._url = _url(host, listener.getsockname()[1])
+        port = listener.getsockname()[1]
+        self._url, self.files_base = _url(host, port), _url(_other_name(host), port)
         stop_when_ready: Future[Callable[[], object]] = Future()
         thread = threading.Thread(
             target=_run, args=(self, listener, stop_when_ready), name="sandbox", daemon=True
@@ -182,6 +195,13 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _other_name(host: str) -> str:
+    """Give another name of this machine, where files seem to lie; its own if there is none."""
+    if host == "localhost":
+        return "127.0.0.1"
+    return "localhost" if host in {"127.0.0.1", "::1", "0.0.0.0", "::"} else host  # noqa: S104
 
 
 def _run(

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Instead of a method: who reads the file of an export, which is no request to the API.
+FILE = "FILE"
+
 
 @dataclass(slots=True)
 class Turn:
-    """A turn that comes `times` times, after so many requests of its method (None: of any)."""
+    """A turn that comes `times` times, after so many requests of its method.
+
+    None is any method of a request to the API.
+    """
 
     method: str | None = None
     after: int = 0
@@ -19,7 +25,8 @@ class Turn:
 
     def comes(self, method: str) -> bool:
         """Count a request of this method, in upper case, and say whether it is the turn's."""
-        if self.is_over or (self.method or method).upper() != method:
+        wanted = self.method.upper() if self.method else None
+        if self.is_over or (wanted != method if wanted else method == FILE):
             return False
         if self.after > 0:
             self.after -= 1
