@@ -140,7 +140,7 @@ FOLDERS = {path.name for path in HOME.iterdir() if path.is_dir()}
 FILES = {
     str(path.relative_to(HOME).with_suffix("")): path
     for path in HOME.rglob("*.py")
-    if "sandbox" not in path.parts and path.name != "__init__.py"
+    if "sandbox" not in path.relative_to(HOME).parts and path.name != "__init__.py"
 }
 SOURCES = {
     str(path.relative_to(HOME.parent)): path
