@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format chaos bench readme clean
+.PHONY: help demo test lint types format chaos bench readme dist clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/'
@@ -18,11 +18,9 @@ $(READY): pyproject.toml
 
 # The programs around the target, each in an environment of its own: a group of pyproject.toml.
 NEIGHBOURS := $(foreach name,tap meltano meltanolabs pipelinewise,.venv-$(name)/.ready)
-# fakesnow, which stands in for Snowflake, needs Python 3.11.
-NEIGHBOUR_PYTHON ?= $(PYTHON)
 
 $(NEIGHBOURS): .venv-%/.ready: pyproject.toml $(READY)
-	$(NEIGHBOUR_PYTHON) -m venv --without-pip .venv-$*
+	$(PYTHON) -m venv --without-pip .venv-$*
 	$(BIN)/python -m pip --python .venv-$*/bin/python install --quiet $(PIP_OPTIONS) --group $*
 	@touch $@
 
@@ -51,6 +49,9 @@ bench: $(READY) ## Measure against other ways to do it, and print a table
 
 readme: $(READY) ## Renew the docs' table of settings
 	$(BIN)/python tests/readme_settings.py
+
+dist: $(READY) ## Build the sdist and the wheel
+	$(BIN)/python -m build
 
 format: $(READY) ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,36 @@ HUB_YML = ROOT / "meltano-hub" / "loaders" / "target-launchdarkly" / "target-lau
 KINDS = {"number": "integer"}
 #: Neither Meltano's schema nor the Hub's knows it.
 UNKNOWN_TO_MELTANO = {"validate-records"}
+#: The Hub's own schema of a loader's definition (meltano/hub, schemas/plugin_definitions, 2025-12):
+#: what a definition must say, …
+HUB_REQUIRES = {"name", "namespace", "variant", "quality"}
+#: … what else it may say, …
+HUB_KNOWS = {
+    *("capabilities", "commands", "definition", "description", "dialect", "docs", "domain_url"),
+    *("executable", "hidden", "keywords", "label", "log_parser", "logo_url", "maintenance_status"),
+    *("next_steps", "pip_url", "prereq", "python", "repo", "requires", "settings"),
+    *("settings_group_validation", "settings_preamble", "supported_python_versions"),
+    *("target_schema", "usage"),
+}
+#: … and the values that it knows.
+HUB_VALUES = {
+    "maintenance_status": {"active", "beta", "development", "inactive", "unknown"},
+    "quality": {"gold", "silver", "bronze", "unknown"},
+}
+HUB_CAPABILITIES = {
+    *("about", "activate-version", "batch", "datatype-failsafe", "hard-delete"),
+    *("schema-flattening", "soft-delete", "stream-maps", "structured-logging", "target-schema"),
+    "validate-records",
+}
+HUB_KINDS = {
+    *("array", "boolean", "date_iso8601", "decimal", "email", "file", "hidden", "integer"),
+    *("oauth", "object", "options", "password", "string"),
+}
+HUB_SETTING_KNOWS = {
+    *("aliases", "description", "docs", "documentation", "env", "hidden", "kind", "label"),
+    *("name", "oauth", "options", "placeholder", "sensitive", "tooltip", "value"),
+    *("value_post_processor", "value_processor"),
+}
 #: What the two have in common.
 SHARED = (
     *("name", "namespace", "label", "description", "executable"),
@@ -126,3 +158,20 @@ def test_hub_definition_equals_the_loader_of_meltano_yml(loader: dict[str, Any])
     assert {name: definition[name] for name in SHARED} == {name: loader[name] for name in SHARED}
     assert definition["pip_url"] == "target-launchdarkly"
     assert definition["variant"] == HUB_YML.stem
+
+
+def test_hub_definition_follows_the_schema_of_the_hub() -> None:
+    definition = yaml.safe_load(HUB_YML.read_text(encoding="utf-8"))
+
+    assert set(definition) >= HUB_REQUIRES
+    assert set(definition) <= HUB_REQUIRES | HUB_KNOWS
+    for name, values in HUB_VALUES.items():
+        assert definition[name] in values
+    assert set(definition["capabilities"]) <= HUB_CAPABILITIES
+    for setting in definition["settings"]:
+        assert {"name"} <= set(setting) <= HUB_SETTING_KNOWS
+        assert setting["kind"] in HUB_KINDS
+        assert all(isinstance(each["value"], str) for each in setting.get("options", ()))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    supported = re.findall(r"Python :: (3\.\d+)", " ".join(project["classifiers"]))
+    assert definition["supported_python_versions"] == supported

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -68,6 +69,17 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert files <= set(names)
+
+
+def test_package_runs_by_its_own_name(wheel: Path) -> None:
+    """`pipx run target-launchdarkly` starts the program that is called as the package is."""
+    archive = zipfile.ZipFile(wheel)
+    (entries,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
+    (metadata,) = (name for name in archive.namelist() if name.endswith("METADATA"))
+
+    package = re.search(r"^Name: (.*)$", archive.read(metadata).decode(), re.MULTILINE)
+    assert package
+    assert f"\n{package[1]} = " in archive.read(entries).decode()
 
 
 def test_installed_target_tells_about_itself(programs: Path) -> None:

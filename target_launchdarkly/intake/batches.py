@@ -48,7 +48,7 @@ def rows(
             with _opened(_located(url, storage), encoding, storage.get("params") or {}) as file:
                 read = _parquet_rows if encoding["format"] == "parquet" else _jsonl_rows
                 yield from read(file, url, way)
-        except (OSError, EOFError, ImportError, ValueError, zlib.error) as error:  # noqa: PERF203 one a file
+        except (OSError, EOFError, ImportError, ValueError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise InputError(
                 f"the BATCH file '{url}' cannot be read ({reason}). It must be whole, and "

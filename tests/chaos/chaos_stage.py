@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from chaos_cases import LOST_ANSWERS, TOKEN, Meddling, Place
 from chaos_views import Asked, Begun, Wire
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from chaos_cases import Attempt, Case, Standing
-    from typing_extensions import Self
 
     from target_launchdarkly.sandbox import Exchange, Fault
 

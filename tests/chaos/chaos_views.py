@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from unittest import mock
 from uuid import uuid4
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     import requests
     from chaos_cases import Place, Standing
-    from typing_extensions import Self
 
     from target_launchdarkly.sandbox import Exchange, Fault
 
