@@ -68,7 +68,11 @@ def test_segment_shows_what_is_denied_to_a_read_only_token(
     sandbox.read_only = True
     access = read(client.call("GET", BETA_USERS)).access
     assert access is not None
-    assert [one.action for one in access.denied] == ["updateIncluded", "updateExcluded"]
+    assert [one.action for one in access.denied] == [
+        "updateIncluded",
+        "updateExcluded",
+        "updateExpiringTargets",
+    ]
     assert {one.reason.effect for one in access.denied} == {"deny"}
 
 

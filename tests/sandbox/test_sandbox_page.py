@@ -122,6 +122,26 @@ def test_page_finds_a_member_named_in_its_hash(sandbox: Sandbox, page: Page) -> 
     page.wait_for("#pager-text", ["1–1 of 1 match in 120 keys"])  # noqa: RUF001
 
 
+def test_page_shows_when_members_leave_by_themselves(sandbox: Sandbox, page: Page) -> None:
+    def expire(key: str, at_ms: int) -> None:
+        instruction = {
+            "kind": "addExpiringTarget",
+            "targetType": "included",
+            "contextKind": "user",
+            "contextKey": key,
+            "value": at_ms,
+        }
+        sandbox.patch_expirations("beta-users", {"instructions": [instruction]})
+
+    page.open(sandbox.url + "#segment=beta-users&search=user-11")
+    page.wait_for("#members li:last-child", ["user-11"])
+    expire("user-119", 4_102_444_800_000)
+    page.wait_for("#members .until time", ["Jan 1, 2100, 12:00:00 AM"])
+    expire("user-11", 9 * 10**15)
+    page.wait_for("#members li:last-child .until", ["until 9,000,000,000,000,000"])
+    assert "2 targets with an end" in page.text("#segment-facts")[0]
+
+
 def test_page_shows_the_last_patch_and_the_requests(sandbox: Sandbox, page: Page) -> None:
     sandbox.rate_limit = RateLimit(1_000, 60)
     keys = [f"more-{number}" for number in range(1_234)]

@@ -123,6 +123,24 @@ def test_flag_follows_the_members_of_a_segment(sandbox: Sandbox) -> None:
     assert members(sandbox, "beta-users", "user", *people) == ["bob"]
 
 
+def test_flag_turns_off_when_a_target_leaves_by_itself() -> None:
+    now = [1_700_000_000.0]
+    sandbox = Sandbox(clock=lambda: now[0], sdk_key=SDK_KEY)
+    sandbox.add_segment("trials", included=["ann", "bob"])
+    leaves = {
+        "kind": "addExpiringTarget",
+        "targetType": "included",
+        "contextKind": "user",
+        "contextKey": "ann",
+        "value": 1_700_000_060_000,
+    }
+    sandbox.patch_expirations("trials", {"instructions": [leaves]})
+    with sandbox.serve():
+        assert members(sandbox, "trials", "user", "ann", "bob") == ["ann", "bob"]
+        now[0] += 60
+        assert members(sandbox, "trials", "user", "ann", "bob") == ["bob"]
+
+
 def test_flag_is_false_for_an_excluded_key_until_it_is_included(sandbox: Sandbox) -> None:
     assert members(sandbox, "beta-users", "user", "eve") == []
     patch(

@@ -161,6 +161,33 @@ def test_members_of_a_big_segment_are_shown_here(sandbox: Sandbox) -> None:
     assert (found["context_kind"], found["keys"]) == ("device", ["phone"])
 
 
+def expire(sandbox: Sandbox, key: str, at_ms: int) -> None:
+    instruction = {
+        "kind": "addExpiringTarget",
+        "targetType": "included",
+        "contextKind": "user",
+        "contextKey": key,
+        "value": at_ms,
+    }
+    sandbox.patch_expirations("beta-users", {"instructions": [instruction]})
+
+
+def test_members_say_when_they_leave_by_themselves(sandbox: Sandbox) -> None:
+    before = summary(sandbox, "beta-users")
+    expire(sandbox, "user-7", 1_700_000_060_000)
+    expire(sandbox, "user-117", 1_700_000_070_000)
+    found = read(sandbox, BETA_USERS + "/members")
+    assert found["leaving"] == {"user-117": 1_700_000_070_000}
+    found = read(sandbox, BETA_USERS + "/members", search="user-7")
+    assert found["leaving"] == {"user-7": 1_700_000_060_000}
+    assert read(sandbox, BETA_USERS + "/members", list="excluded")["leaving"] == {}
+    segment = summary(sandbox, "beta-users")
+    assert (before["expiring"], segment["expiring"]) == (0, 2)
+    # The page asks again for the members when this changes, though the segment's version does not.
+    assert segment["expiring_changes"] != before["expiring_changes"]
+    assert segment["version"] == before["version"]
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [

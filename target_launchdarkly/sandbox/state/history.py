@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from .segment import Side
 
-ChangeSource: TypeAlias = Literal["patch", "targets", "import", "foreign"]
+ChangeSource: TypeAlias = Literal["patch", "targets", "import", "foreign", "expiry"]
 
 MAX_CHANGES = 100
 MAX_SIZES = 200
@@ -46,7 +46,8 @@ class Change:
     Attributes:
         at_ms: epoch milliseconds, by the sandbox's clock.
         version: of the segment, after the change.
-        source: a semantic patch, a change of a big segment's targets, an import, or somebody else.
+        source: a semantic patch, a change of a big segment's targets, an import, somebody else, or
+            the moment at which targets were to leave.
         comment: of the patch.
     """
 

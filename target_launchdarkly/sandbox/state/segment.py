@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from .expiring import Expirations
 from .history import History
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Segment:
     imports: dict[str, Import] = field(default_factory=dict)
     exports: dict[str, Export] = field(default_factory=dict)
     history: History = field(default_factory=History)
+    expirations: Expirations = field(default_factory=Expirations)
 
     @property
     def size(self) -> int:

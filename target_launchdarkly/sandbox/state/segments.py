@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .errors import conflict, invalid, not_found
+from .expiring import drop_orphans, expire
 from .history import Change, Tally
 from .past import Past
 from .segment import USER_KIND, Segment, Targets
@@ -24,14 +26,21 @@ _CONTEXT_KIND = re.compile(r"[A-Za-z0-9._-]+")
 
 
 class Segments:
-    """The segments under one path of the API; the clock gives epoch seconds."""
+    """The segments under one path of the API; the clock gives epoch seconds.
+
+    Attributes:
+        keeps_orphans: a moment at which a target is to leave stays when it leaves before that;
+            whether LaunchDarkly keeps it is not documented.
+    """
 
     def __init__(self, path: str, clock: Callable[[], float]) -> None:
         self.clock = clock
+        self.keeps_orphans = False
         self._root = path
         self._segments: dict[str, Segment] = {}
         self._deleted: dict[str, Segment] = {}
         self._past = Past()
+        self._past_expirations = Past()
         self._is_somebody_else = False
         # Tests look at segments while the server's thread changes them.
         self._lock = threading.RLock()
@@ -57,6 +66,7 @@ class Segments:
         with self._lock:
             self._insert(segment)
             self._past.forget(key)
+            self._past_expirations.forget(key)
 
     def included(self, segment_key: str, context_kind: str = USER_KIND) -> list[str]:
         """List the included keys of a kind, of a standard or a big segment, oldest first."""
@@ -79,6 +89,7 @@ class Segments:
             ApiError: 404 when one of the keys is unknown.
         """
         with self._lock:
+            self._expire()
             for segment_key in segment_keys:
                 self._find(segment_key)
             yield self._segments
@@ -100,6 +111,7 @@ class Segments:
         """Let no answer lag behind the segments as they are now."""
         with self._lock:
             self._past.forget(*self._segments, *self._deleted)
+            self._past_expirations.forget(*self._segments, *self._deleted)
 
     def recreate_segment(self, segment_key: str) -> None:
         """Delete a segment, unless it is gone, and make it anew: empty, with version 1."""
@@ -127,12 +139,22 @@ class Segments:
         if tally.changed:
             self._past.add(segment.key, before)
             segment.touch(self._now_ms())
+            if not self.keeps_orphans:
+                drop_orphans(segment)
         self._record(segment, source, tally, comment)
+
+    def _expire(self) -> None:
+        """Let the targets leave that are to leave by now."""
+        now = self._now_ms()
+        for segment in self._segments.values():
+            if segment.expirations.are_due(now):
+                self._change(segment, "expiry", partial(expire, segment, now), "Expired")
 
     def _record(
         self, segment: Segment, source: ChangeSource, tally: Tally, comment: str | None
     ) -> None:
-        source = "foreign" if self._is_somebody_else else source
+        if self._is_somebody_else and source != "expiry":
+            source = "foreign"
         change = Change(self._now_ms(), segment.version, source, tally, comment)
         segment.history.add(change, segment.size)
 
@@ -147,6 +169,7 @@ class Segments:
         self._segments[segment.key] = segment
 
     def _find(self, segment_key: str) -> Segment:
+        self._expire()
         if segment_key not in self._segments:
             raise not_found(f"Unknown segment key {segment_key}")
         return self._segments[segment_key]
@@ -156,6 +179,7 @@ class Segments:
             return list(self._find(segment_key).keys(side, context_kind))
 
     def _look(self, segment_key: str, behind: int) -> Document:
+        self._expire()
         segment = self._segments.get(segment_key)
         now = self._document(segment) if segment else None
         document = self._past.look(segment_key, behind, now)

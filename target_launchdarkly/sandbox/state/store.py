@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .bodies import new_segment, target_lists
 from .errors import documented_error, forbidden, invalid, not_found
+from .expiring import apply_instructions, item_documents, patch_document
 from .patching import Plan, apply_patch, comment_of
 from .places import environment_document, project_document
 from .transfers import Transfers
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .past import Document
+    from .segment import Segment
 
 DEFAULT_PROJECT_KEY = "default"
 DEFAULT_ENVIRONMENT_KEY = "test"
@@ -82,7 +84,7 @@ class Store(Transfers):
 
     def list_segments(self, limit: int, offset: int) -> dict[str, object]:
         """Give the API's `UserSegments`: at most `limit` of them, from `offset` on."""
-        with self._lock:
+        with self.read():
             page = list(self._segments.values())[offset : offset + limit]
             return {
                 "items": [self._document(segment) for segment in page],
@@ -97,7 +99,7 @@ class Store(Transfers):
         if self.read_only:
             denied = [
                 {"action": action, "reason": {"effect": "deny", "actions": [action]}}
-                for action in ("updateIncluded", "updateExcluded")
+                for action in ("updateIncluded", "updateExcluded", "updateExpiringTargets")
             ]
             document["_access"] = {"denied": denied, "allowed": []}
         return document
@@ -143,6 +145,46 @@ class Store(Transfers):
                 comment_of(document),
             )
             return before or self._document(segment)
+
+    def get_expirations(self, segment_key: str, *, behind: int = 0) -> Document:
+        """Give the API's `ExpiringTargetGetResponse`, as it was so many changes ago."""
+        with self._lock:
+            now = self._expirations(self._find(segment_key))
+            return self._past_expirations.look(segment_key, behind, now) or now
+
+    def patch_expirations(
+        self, segment_key: str, document: object, *, behind: int = 0
+    ) -> dict[str, object]:
+        """Apply a semantic patch of when targets leave; give its `ExpiringTargetPatchResponse`.
+
+        Args:
+            segment_key: which segment.
+            document: the patch.
+            behind: 1 for results as they were before the patch.
+        """
+        with self._lock:
+            segment = self._find(segment_key)
+            self._check_writable()
+            if self.approval_required and not self._is_somebody_else:
+                raise forbidden("Segments of this environment: approval is required to change them")
+            if segment.unbounded:
+                raise invalid(f"{segment_key} is a big segment; its targets do not expire")
+            before, changes = self._expirations(segment), segment.expirations.changes
+            errors = apply_instructions(segment, document, self._now_ms())
+            if segment.expirations.changes != changes:
+                self._past_expirations.add(segment_key, before)
+            shown = before if behind else self._expirations(segment)
+            items: list[dict[str, object]] = shown["items"]  # type: ignore[assignment]
+            return patch_document(items, document, errors)
+
+    def _expirations(self, segment: Segment) -> Document:
+        resource = {
+            "projectKey": self.project_key,
+            "environmentKey": self.environment_key,
+            "key": segment.key,
+            "kind": "segment",
+        }
+        return {"items": item_documents(segment, resource)}
 
     def change_targets(self, segment_key: str, document: object) -> None:
         """Change a big segment's targets by the API's `SegmentUserState`."""

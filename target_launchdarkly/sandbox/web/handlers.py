@@ -24,6 +24,8 @@ JSON_TYPE = "application/json"
 FAULT_MET: ContextVar[Fault | None] = ContextVar("fault_met", default=None)
 _SEGMENTS = "/api/v2/segments/{project}/{environment}"
 _SEGMENT = _SEGMENTS + "/{segment}"
+# Here the environment comes last.
+_EXPIRING = "/api/v2/segments/{project}/{segment}/expiring-targets/{environment}"
 _PAGE_LIMIT = 20
 
 
@@ -50,6 +52,8 @@ class ApiHandlers:
             web.get(_SEGMENT + "/imports/{import}", self._poll_import),
             web.post(_SEGMENT + "/exports", self._start_export),
             web.get(_SEGMENT + "/exports/{export}", self._poll_export),
+            web.get(_EXPIRING, self._get_expirations),
+            web.patch(_EXPIRING, self._patch_expirations),
         ]
 
     def _segment_key(self, request: web.Request) -> str:
@@ -94,6 +98,24 @@ class ApiHandlers:
     async def _delete_segment(self, request: web.Request) -> web.Response:
         self._sandbox.delete_segment(self._segment_key(request))
         return web.Response(status=204)
+
+    async def _get_expirations(self, request: web.Request) -> web.Response:
+        segment_key = self._segment_key(request)
+        return json_answer(self._sandbox.get_expirations(segment_key, behind=_behind()))
+
+    async def _patch_expirations(self, request: web.Request) -> web.Response:
+        segment_key = self._segment_key(request)
+        _check_semantic_patch(request.headers.get("Content-Type", ""))
+        document = await _document(request)
+        fault = FAULT_MET.get()
+        if fault and fault.is_late:
+            self._sandbox.change_late(
+                lambda sandbox: sandbox.patch_expirations(segment_key, document),
+                fault.later,
+                fault.when,
+            )
+            return web.Response(status=202)
+        return json_answer(self._sandbox.patch_expirations(segment_key, document, behind=_behind()))
 
     async def _change_targets(self, request: web.Request) -> web.Response:
         self._sandbox.change_targets(self._segment_key(request), await _document(request))

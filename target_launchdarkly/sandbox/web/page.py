@@ -60,7 +60,15 @@ class PageHandlers:
         context_kind, keys = views.snapshot_of_keys(self._sandbox, segment_key, query)
         # A search in a million keys takes a moment, in which others want to be served.
         found = await asyncio.to_thread(views.members, keys, query)
-        return _fresh({"segment_key": segment_key, "context_kind": context_kind, **found})
+        leaves_at = views.leaving(self._sandbox, segment_key, query.side, context_kind)
+        return _fresh(
+            {
+                "segment_key": segment_key,
+                "context_kind": context_kind,
+                **found,
+                "leaving": {key: leaves_at[key] for key in found["keys"] if key in leaves_at},
+            }
+        )
 
     async def _patches(self, request: web.Request) -> web.Response:
         return _fresh(views.changes(self._sandbox, request.match_info["segment"]))

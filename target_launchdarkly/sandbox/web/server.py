@@ -137,11 +137,13 @@ class Sandbox(Store):
         self, segment_key: str, document: object, later: int | None, when: When = "before"
     ) -> None:
         """Apply a patch at so many requests from now; None waits for `apply_late`."""
+        self.change_late(lambda one: one.patch_segment(segment_key, document), later, when)
+
+    def change_late(
+        self, change: Callable[[Sandbox], object], later: int | None, when: When = "before"
+    ) -> None:
+        """Make a change at so many requests from now; None waits for `apply_late`."""
         turn = None if later is None else Turn(after=later - 1)
-
-        def change(sandbox: Sandbox) -> None:
-            sandbox.patch_segment(segment_key, document)
-
         self.happenings.append(Happening(change, when, turn, is_late=True))
 
     def apply_late(self) -> int:

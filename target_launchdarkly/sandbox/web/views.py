@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -75,7 +75,17 @@ def snapshot_of_keys(
         return context_kind, list(reversed(segment.keys(query.side, context_kind)))
 
 
-def members(keys: Collection[str], query: MembersQuery) -> dict[str, object]:
+def leaving(sandbox: Sandbox, segment_key: str, side: Side, context_kind: str) -> dict[str, int]:
+    """Give the epoch milliseconds at which keys of a kind leave, by key.
+
+    Raises:
+        ApiError: 404 for an unknown segment.
+    """
+    with sandbox.read(segment_key) as segments:
+        return segments[segment_key].expirations.of(side, context_kind)
+
+
+def members(keys: Collection[str], query: MembersQuery) -> dict[str, Any]:
     """Give one page of the keys that a query is about; a page past the end is the last one."""
     matches = keys
     if query.search:
@@ -111,6 +121,8 @@ def _summary(segment: Segment) -> dict[str, object]:
             }
             for kind in segment.targets or (segment.context_kind,)
         ],
+        "expiring": len(segment.expirations.by_place),
+        "expiring_changes": segment.expirations.changes,
         "size": segment.size,
         "sizes": list(segment.history.sizes),
         "version": segment.version,
