@@ -7,10 +7,16 @@ from planted_error import Planted
 #: What issue 11 says that went wrong before the core was drawn anew, brought back.
 BROUGHT_BACK = [
     Planted(
+        "nobody asks whether a snapshot came whole",
+        "checkpoint.py",
+        "    refusals = streams.gaps()\n",
+        "    refusals: dict[str, list[str]] = {}\n",
+    ),
+    Planted(
         "a refused segment gets its plan",
         "checkpoint.py",
-        "        if segment.tally.was_refused:\n            continue\n",
-        "",
+        "for key, draft in drafts.items() if draft.problems}",
+        "for key, draft in drafts.items() if False}",
     ),
     Planted(
         "a refused segment keeps its additions",
@@ -217,6 +223,13 @@ PLANS = [
         "audience/plan.py",
         "        elif self._lifts or context_key in self._sight.barred:\n",
         "        elif self._lifts:\n",
+    ),
+    Planted(
+        "who stood in both lists and left stays out",
+        "segments/standard.py",
+        "            self.uncovered.add(key)\n",
+        "            pass\n",
+        8_000,
     ),
     Planted(
         "who leaves again is free of an exclusion by hand",

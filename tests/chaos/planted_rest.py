@@ -117,6 +117,13 @@ REQUESTS = [
         "            is_dry_run=False,",
     ),
     Planted(
+        "what a created segment holds is not looked at",
+        "segments/segments.py",
+        "            self._opened.see(answer)\n",
+        "",
+        8_000,
+    ),
+    Planted(
         "a refused patch is not planned anew",
         "segments/standard.py",
         "                refusals += 1\n",
