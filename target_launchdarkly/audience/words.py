@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 #: A word: out of the audience, in it, or neither to be added nor to be removed.
 OUT, IN, SPARED = 0, 1, 2
+#: What stands for the moment when a membership ends, in epoch milliseconds, where there is none:
+#: the voice says nothing of it, or says that it never ends.
+UNSAID, NEVER = 0, 1
 
 #: Words that are held in memory; more of them go to disk together.
 MAX_WORDS_IN_MEMORY = 200_000
@@ -22,6 +25,10 @@ MAX_WORDS_IN_MEMORY = 200_000
 _PLACE_BITS = 2
 PLACE_STEP = 1 << _PLACE_BITS
 _WORD = PLACE_STEP - 1
+#: A voice that speaks of moments puts them between the two:
+#: `place << _MOMENT_BITS | moment << _PLACE_BITS | word`.
+_MOMENT_BITS = 50
+_MOMENT = (1 << (_MOMENT_BITS - _PLACE_BITS)) - 1
 #: Whether memory is full is looked at once in so many words.
 _LOOK_EVERY = 1_024 << _PLACE_BITS
 #: Into so many parts the keys are divided on disk: one part of all words is in memory at a time.
@@ -38,20 +45,32 @@ class Audience(NamedTuple):
 class Voice:
     """What one stream says about one audience. Made by `Words.voice`."""
 
-    __slots__ = ("latest", "number", "words")
+    __slots__ = ("has_moments", "latest", "number", "words")
 
-    def __init__(self, words: Words, number: int) -> None:
+    def __init__(self, words: Words, number: int, *, has_moments: bool) -> None:
         self.words = words
         #: Which of the run's voices it is, from 0.
         self.number = number
+        #: Whether its words say when a membership ends.
+        self.has_moments = has_moments
         #: By key, the last word and its place, but for what is on disk.
         self.latest: dict[str, int] = {}
 
-    def say(self, context_key: str, word: int) -> None:
-        """Take a word about a key; it takes the place of what this voice said of it before."""
+    def say(self, context_key: str, word: int, moment: int = NEVER) -> None:
+        """Take a word about a key; it takes the place of what this voice said of it before.
+
+        Args:
+            context_key: The key.
+            word: The word.
+            moment: When a membership ends, in epoch milliseconds, or `NEVER`; only of a voice that
+                speaks of moments.
+        """
         words = self.words
         words.place = place = words.place + PLACE_STEP
-        self.latest[context_key] = place | word
+        if self.has_moments:
+            self.latest[context_key] = place << _MOMENT_BITS | moment << _PLACE_BITS | word
+        else:
+            self.latest[context_key] = place | word
         if not place % _LOOK_EVERY:
             words.make_room()
 
@@ -81,9 +100,9 @@ class Words:
         #: Segments are planned anew in threads of their own.
         self._lock = Lock()
 
-    def voice(self, audience: Audience) -> Voice:
-        """Return a new voice that speaks of an audience."""
-        voice = Voice(self, sum(map(len, self._voices.values())))
+    def voice(self, audience: Audience, *, has_moments: bool = False) -> Voice:
+        """Return a new voice that speaks of an audience, and perhaps of when memberships end."""
+        voice = Voice(self, sum(map(len, self._voices.values())), has_moments=has_moments)
         self._voices[audience].append(voice)
         return voice
 
@@ -93,13 +112,25 @@ class Words:
         A key may come again, and then the later word counts: only who needs each key once has to
         pay for that.
         """
-        voices = self._voices.get(audience, [])
-        if self._database is None or len(voices) != 1:
-            yield from self.once(audience)
-            return
-        for chunk in self._chunks(voices[0].number):
-            for context_key, place in chunk.items():
-                yield context_key, place & _WORD
+        for values in self._values(audience):
+            for context_key, value in values.items():
+                yield context_key, value & _WORD
+
+    def has_moments(self, audience: Audience) -> bool:
+        """Whether any voice says of an audience when memberships end."""
+        return any(voice.has_moments for voice in self._voices.get(audience, ()))
+
+    def with_moments(self, audience: Audience) -> Iterator[tuple[str, int, int]]:
+        """Yield the keys of an audience, the words about them and their moments, as `of` does.
+
+        A moment is epoch milliseconds, `NEVER`, or `UNSAID` where the last voice does not speak of
+        moments.
+        """
+        has_moments = self.has_moments(audience)
+        for values in self._values(audience):
+            for context_key, value in values.items():
+                moment = value >> _PLACE_BITS & _MOMENT if has_moments else UNSAID
+                yield context_key, value & _WORD, moment
 
     def once(self, audience: Audience, *, after: int = 0) -> Iterator[tuple[str, int]]:
         """Yield every key of an audience once, with the last word of all voices about it.
@@ -108,10 +139,13 @@ class Words:
             audience: Whom the words are about.
             after: Only words after this place.
         """
+        least = after + PLACE_STEP
+        if self.has_moments(audience):
+            least <<= _MOMENT_BITS
         for last in self._last_words(self._voices.get(audience, [])):
-            for context_key, place in last.items():
-                if place > after | _WORD:
-                    yield context_key, place & _WORD
+            for context_key, value in last.items():
+                if value >= least:
+                    yield context_key, value & _WORD
 
     def count(self, voice: Voice) -> int:
         """Return how many different keys a voice spoke of."""
@@ -174,17 +208,26 @@ class Words:
             database.execute("INSERT INTO chunk (voice, part, words) VALUES (?, ?, ?)", row)
             self._on_disk += len(chunk)
 
+    def _values(self, audience: Audience) -> Iterator[dict[str, int]]:
+        """Yield what holds the words about an audience, some keys at a time, the last ones last."""
+        voices = self._voices.get(audience, [])
+        if self._database is None or len(voices) != 1:
+            yield from self._last_words(voices)
+        else:
+            yield from self._chunks(voices[0].number)
+
     def _last_words(self, voices: list[Voice]) -> Iterator[dict[str, int]]:
         """Yield the last word about every key and its place, some keys at a time."""
         if self._database is None:
-            yield _latest(voice.latest for voice in voices)
+            yield _latest(voices, [voice.latest for voice in voices])
             return
         for part in range(_PARTS):
             yield self._last_of_part(voices, part)
 
     def _last_of_part(self, voices: list[Voice], part: int) -> dict[str, int]:
         # Of one voice, the later chunk has the later words.
-        return _latest(_merged(self._chunks(voice.number, part)) for voice in voices)
+        of_voices = [_merged(self._chunks(voice.number, part)) for voice in voices]
+        return _latest(voices, of_voices)
 
     def _chunks(self, voice: int, part: int | None = None) -> Iterator[dict[str, int]]:
         assert self._database is not None  # noqa: S101
@@ -206,8 +249,13 @@ def _merged(chunks: Iterable[dict[str, int]]) -> dict[str, int]:
     return merged
 
 
-def _latest(of_voices: Iterable[dict[str, int]]) -> dict[str, int]:
+def _latest(voices: list[Voice], of_voices: Sequence[dict[str, int]]) -> dict[str, int]:
     """Return the last word of all voices about each key."""
+    if len({voice.has_moments for voice in voices}) > 1:
+        of_voices = [
+            words if voice.has_moments else _with_room(words)
+            for voice, words in zip(voices, of_voices, strict=True)
+        ]
     last: dict[str, int] = {}
     for words in of_voices:
         if not last:
@@ -218,6 +266,13 @@ def _latest(of_voices: Iterable[dict[str, int]]) -> dict[str, int]:
             if place > last.get(context_key, 0):
                 last[context_key] = place
     return last
+
+
+def _with_room(words: dict[str, int]) -> dict[str, int]:
+    """Return words that say nothing of moments, to stand among others that do."""
+    return {
+        key: value - (value & _WORD) << _MOMENT_BITS | value & _WORD for key, value in words.items()
+    }
 
 
 def _database() -> sqlite3.Connection:
