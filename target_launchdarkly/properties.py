@@ -151,8 +151,8 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "Invalid record action",
         "fail",
         ("fail", "skip"),
-        "What happens to a record whose key or flag cannot be used: "
-        "`fail` ends the run, `skip` leaves it out and counts it.",
+        "What happens to a record whose key or flag cannot be used, and to a key that LaunchDarkly "
+        "refuses: `fail` ends the run, `skip` leaves it out and counts it.",
     ),
     "create_segment": _choice(
         "Create segment",

@@ -65,6 +65,7 @@ class TargetLaunchDarkly(CommandTarget):
             max_operations=self.settings.batch_size_rows,
             comment=self.settings.comment,
             is_dry_run=self.settings.dry_run,
+            skips_refused=self.settings.invalid_record_action == "skip",
         )
         return Segments(self.client, requests, self.settings.create_segment)
 

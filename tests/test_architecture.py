@@ -42,7 +42,8 @@ ROOMS: dict[str, set[str]] = {
     # A plan becomes requests.
     "report/tally": set(),
     "segments/patches": set(),
-    "segments/drafts": {"segments/patches"},
+    "segments/halving": {"errors", "audience/plan"},
+    "segments/drafts": {"errors", "segments/halving", "segments/patches"},
     "segments/standard": {
         *("errors", "audience/plan", "audience/words"),
         *("segments/drafts", "segments/patches"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from target_launchdarkly.audience.words import IN, OUT
@@ -75,6 +75,16 @@ class Plan:
     def changes(self) -> tuple[Change, ...]:
         """All changes, removals first."""
         return self.leaving + self.joining
+
+    def without(self, context_keys: AbstractSet[str]) -> Plan:
+        """Return the plan without any change of some keys; what it counts stays."""
+        if not context_keys:
+            return self
+        leaving, joining = (
+            tuple(change for change in changes if change.context_key not in context_keys)
+            for changes in (self.leaving, self.joining)
+        )
+        return replace(self, leaving=leaving, joining=joining)
 
 
 def plan_changes(

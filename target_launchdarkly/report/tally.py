@@ -39,6 +39,8 @@ class Tally:
     invalid: int = 0
     #: Context keys that are to be included and are excluded by hand.
     excluded_by_hand: int = 0
+    #: Context keys that LaunchDarkly refuses.
+    refused: int = 0
     #: Changes of context keys that a record named.
     named: int = 0
     #: Changes of context keys, one a key unless a later checkpoint changes it again.
@@ -49,7 +51,7 @@ class Tally:
     @property
     def skipped(self) -> int:
         """Records that were left out, for whatever reason."""
-        return self.not_acted_on + self.invalid + self.excluded_by_hand
+        return self.not_acted_on + self.invalid + self.excluded_by_hand + self.refused
 
     @property
     def already_in_place(self) -> int:
@@ -155,6 +157,7 @@ def _reasons(tally: Tally) -> str:
         "not for this mode": tally.not_acted_on,
         "invalid": tally.invalid,
         "excluded by hand": tally.excluded_by_hand,
+        "refused by LaunchDarkly": tally.refused,
     }
     told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
     return f" ({told})" if told else ""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from target_launchdarkly.errors import SegmentError
+from target_launchdarkly.segments.halving import Halving
 from target_launchdarkly.segments.patches import MAX_OPERATIONS
 
 if TYPE_CHECKING:
@@ -23,6 +25,10 @@ class Requests:
     #: Comment of every patch.
     comment: str | None = None
     is_dry_run: bool = False
+    #: Whether a key that LaunchDarkly refuses is left out and counted, instead of ending the run.
+    skips_refused: bool = False
+    #: Finds such keys.
+    halving: Halving = field(default_factory=Halving)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +49,23 @@ def warn_of_excluded(segment_key: str, count: int) -> None:
         "excluded; set excluded_key_action to 'include' to lift such exclusions.",
         segment_key,
         contexts,
+    )
+
+
+def tell_refused(segment_key: str, count: int, *, skips: bool) -> None:
+    """Tell of keys that LaunchDarkly refuses, after all others are in place.
+
+    Raises:
+        SegmentError: They may not be skipped.
+    """
+    keys = "a context key" if count == 1 else f"{count:,} context keys"
+    told = f"Segment '{segment_key}': LaunchDarkly refuses {keys}; the others are in place."
+    if not skips:
+        raise SegmentError(
+            f"{told} Run with TARGET_LAUNCHDARKLY_LOGLEVEL=DEBUG to see which, and correct them in "
+            "the model, or set invalid_record_action to 'skip' to leave them out."
+        )
+    logger.warning(
+        "%s They are left out and counted; at log level DEBUG it says which.",
+        told,
     )

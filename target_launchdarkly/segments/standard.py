@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from target_launchdarkly.audience.plan import Plan, Sight
 from target_launchdarkly.audience.words import Audience
 from target_launchdarkly.errors import RefusedError, SegmentError
-from target_launchdarkly.segments.drafts import Draft, warn_of_excluded
+from target_launchdarkly.segments.drafts import Draft, tell_refused, warn_of_excluded
 from target_launchdarkly.segments.patches import chunks, semantic_patch
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class _Lists:
     lifted: set[str] = field(default_factory=set)
     barred: set[str] = field(default_factory=set)
     uncovered: set[str] = field(default_factory=set)
+    #: Keys that LaunchDarkly refuses.
+    refused: set[str] = field(default_factory=set)
 
     @property
     def sight(self) -> Sight:
@@ -107,7 +109,7 @@ class StandardSegment:
     def plan(self, planner: Planner) -> list[Plan]:
         """Return a plan for each context kind, from the segment as LaunchDarkly last showed it."""
         return [
-            planner.plan(Audience(self.key, kind), lists.sight)
+            planner.plan(Audience(self.key, kind), lists.sight).without(lists.refused)
             for kind, lists in self._lists.items()
         ]
 
@@ -132,16 +134,20 @@ class StandardSegment:
 
         Raises:
             LaunchDarklyError: A patch was not accepted. What was acknowledged before stays counted.
-            SegmentError: The segment is not as planned after all rounds.
+            SegmentError: The segment is not as planned after all rounds, or some keys are refused.
         """
         self._tally.note_plans(plans)
         self._warn(plans)
         if self._requests.is_dry_run:
             self._count(_changes(plans))
             return
+        if any(plan.changes for plan in plans) or self._client.has_doubts(self.key):
+            self._make_hold(plans, planner)
+        if refused := sum(len(lists.refused) for lists in self._lists.values()):
+            tell_refused(self.key, refused, skips=self._requests.skips_refused)
+
+    def _make_hold(self, plans: list[Plan], planner: Planner) -> None:
         if not any(plan.changes for plan in plans):
-            if not self._client.has_doubts(self.key):
-                return
             self._look()
         self._send(plans, planner)
         for pause in VERIFY_PAUSES:
@@ -178,24 +184,45 @@ class StandardSegment:
         if not todo:
             return
         while todo:
-            chunk = [change for change in todo.pop(0) if self._is_needed(change)]
-            if not chunk:
-                continue
+            chunk = todo.pop(0)
             try:
-                answer = self._patch(chunk)
-            except RefusedError:
+                self._send_needed(chunk)
+            except RefusedError as refusal:
                 # Somebody may have changed the segment since the last look, so that the same is
                 # not asked again; if it is, there is nothing new to see.
                 refusals += 1
                 self._look()
                 todo = self._cut(self._plan_anew(planner))
                 if refusals > MAX_REFUSALS or todo[:1] == [chunk]:
-                    raise
-            else:
-                self.see(answer)
-                self._count(chunk)
+                    self._send_in_parts(chunk, refusal)
+                    todo = self._cut(self._plan_anew(planner))
         if self._client.has_doubts(self.key):
             self._look()
+
+    def _send_needed(self, chunk: Sequence[Change]) -> None:
+        """Send what is still needed of some changes, and count it.
+
+        Raises:
+            RefusedError: LaunchDarkly refuses it; nothing of it was applied.
+        """
+        if needed := [change for change in chunk if self._is_needed(change)]:
+            self.see(self._patch(needed))
+            self._count(needed)
+
+    def _send_in_parts(self, chunk: list[Change], refusal: RefusedError) -> None:
+        """Send what was refused as a whole but for the keys that are refused alone.
+
+        Raises:
+            RefusedError: The cause is none of the keys, or they are too many.
+        """
+        if _size(self._last) + _growth(chunk) > MAX_TARGETS:
+            # A segment that is full takes a change that changes nothing, and none of the others.
+            raise refusal
+        for change in self._requests.halving.search(
+            chunk, refusal, send=self._send_needed, probe=self._patch
+        ):
+            self._lists[change.context_kind].refused.add(change.context_key)
+        self._tally.refused = sum(len(lists.refused) for lists in self._lists.values())
 
     def _is_needed(self, change: Change) -> bool:
         """Whether a change is still to be made: an answer may show that somebody else made it."""
@@ -216,7 +243,7 @@ class StandardSegment:
     def _cut(self, plans: Sequence[Plan]) -> list[list[Change]]:
         return list(chunks(_changes(plans), self._requests.max_operations))
 
-    def _patch(self, chunk: list[Change]) -> Answer:
+    def _patch(self, chunk: Sequence[Change]) -> Answer:
         body = semantic_patch(
             chunk, environment_key=self._client.environment_key, comment=self._requests.comment
         )
@@ -239,9 +266,7 @@ class StandardSegment:
     def _warn(self, plans: Sequence[Plan]) -> None:
         if excluded := sum(plan.excluded_by_hand for plan in plans):
             warn_of_excluded(self.key, excluded)
-        steps = [step for change in _changes(plans) for step in change.steps]
-        growth = steps.count("include") + steps.count("exclude")
-        growth -= steps.count("uninclude") + steps.count("lift")
+        growth = _growth(_changes(plans))
         if growth > 0 and _size(self._last) + growth > MAX_TARGETS:
             logger.warning(
                 "Segment '%s' passes %d individual targets, which is what LaunchDarkly supports in "
@@ -266,6 +291,13 @@ def _changes(plans: Iterable[Plan]) -> list[Change]:
     """Return all changes, the removals of all kinds first."""
     leaving = [change for plan in plans for change in plan.leaving]
     return leaving + [change for plan in plans for change in plan.joining]
+
+
+def _growth(changes: Iterable[Change]) -> int:
+    """Return how many targets a segment gets by some changes, less those that it loses."""
+    steps = [step for change in changes for step in change.steps]
+    gained = steps.count("include") + steps.count("exclude")
+    return gained - steps.count("uninclude") - steps.count("lift")
 
 
 def _listed(answer: Mapping[str, Any], name: str, context_kind: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -69,6 +70,13 @@ class Plan:
                         "would be both included and excluded"
                     )
 
+    def check_keys(self, refused: AbstractSet[str]) -> None:
+        """Refuse a plan that would add a key which may be in no segment."""
+        for planned in self.targets.values():
+            for key, is_added in planned.items():
+                if is_added and key in refused:
+                    raise invalid(f'The key "{key}" is not allowed')
+
     def commit(self) -> Tally:
         """Change the segment as planned; say what was different."""
         for place in self.targets:
@@ -109,7 +117,12 @@ class Plan:
         return before != self.segment.tags
 
 
-def apply_patch(segment: Segment, document: object, environment_key: str) -> Tally:
+def apply_patch(
+    segment: Segment,
+    document: object,
+    environment_key: str,
+    refused_keys: AbstractSet[str] = frozenset(),
+) -> Tally:
     """Apply a semantic patch, whole or not at all; say what was different.
 
     Raises:
@@ -123,6 +136,7 @@ def apply_patch(segment: Segment, document: object, environment_key: str) -> Tal
             f"The patch has {plan.operations} operations on targets, "
             f"more than the limit of {MAX_TARGET_OPERATIONS}"
         )
+    plan.check_keys(refused_keys)
     plan.check_conflicts()
     return plan.commit()
 

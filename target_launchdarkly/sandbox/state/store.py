@@ -29,6 +29,7 @@ class Store(Transfers):
 
     Attributes:
         approval_required: patches need an approval, which nobody can give here.
+        refused_keys: context keys that no patch may add, as if LaunchDarkly had a reason.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Store(Transfers):
         self.token = token
         self.sdk_key = sdk_key
         self.approval_required = False
+        self.refused_keys: set[str] = set()
 
     def authorize(self, authorization: str | None) -> None:
         """Refuse any Authorization but the bare token."""
@@ -141,7 +143,7 @@ class Store(Transfers):
             self._change(
                 segment,
                 "patch",
-                lambda: apply_patch(segment, document, self.environment_key),
+                lambda: apply_patch(segment, document, self.environment_key, self.refused_keys),
                 comment_of(document),
             )
             return before or self._document(segment)
