@@ -1,11 +1,11 @@
-# Two commands for everybody: `make demo` and `make test`. Both make .venv themselves.
+# Three commands for everybody: `make demo`, `make example` and `make test`. They make what they need.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format chaos bench readme dist clean
+.PHONY: help demo example test lint types format chaos bench readme dist clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/'
@@ -29,6 +29,9 @@ $(NEIGHBOURS): .venv-%/.ready: pyproject.toml $(READY)
 
 demo: $(READY) ## Sync real tap output into a sandbox segment and show what changed
 	@$(BIN)/python demo/demo.py
+
+example: $(READY) .venv-meltano/.ready ## Build dbt models and sync them by Meltano, without any account
+	@$(BIN)/python demo/example.py
 
 test: lint types $(NEIGHBOURS) ## Run lint, types and all tests
 	$(BIN)/python -m pytest
@@ -58,4 +61,4 @@ format: $(READY) ## Rewrite the code in the project's format
 	$(BIN)/ruff format
 
 clean: ## Remove the environment and all caches
-	rm -rf $(VENV) $(dir $(NEIGHBOURS)) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(dir $(NEIGHBOURS)) examples/*/.meltano examples/*/warehouse .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

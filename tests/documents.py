@@ -11,7 +11,12 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 #: Every document that tells a user something, the first page first.
-DOCUMENTS = [README, *sorted(DOCS.glob("*.md")), *sorted(ROOT.glob("examples/**/*.md"))]
+DOCUMENTS = [
+    README,
+    *sorted(DOCS.glob("*.md")),
+    # Not those of the programs that a run has installed there.
+    *(path for path in sorted(ROOT.glob("examples/**/*.md")) if ".meltano" not in path.parts),
+]
 #: What parts the commands of one line.
 SEPARATORS = {"|", "||", "&&", ";", "&"}
 

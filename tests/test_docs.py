@@ -28,8 +28,9 @@ TEXT = texts()
 SCHEMA: dict[str, Any] = dict(settings.CONFIG_JSONSCHEMA)
 TargetLaunchDarkly.append_builtin_config(SCHEMA)
 KNOWN = set(SCHEMA["properties"])
-#: Names that look like settings and are none: columns and modules.
+#: Names that look like settings and are none: columns, Meltano's words and modules.
 OTHER_NAMES = {
+    "pip_url",
     *("audience_size", "context_key", "is_member", "org_id", "updated_at", "user_id"),
     *("_sdc_deleted_at", "_sdc_lsn"),
     *(path.stem for path in ROOT.glob("target_launchdarkly/**/*.py")),

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from meltano_project import MeltanoProject, Result, target_variables
 from messages import keys
-from neighbours import (
-    PATIENCE_SECONDS,
-    ROOT,
-    Warehouse,
-    audience,
-    flags,
-    plain_environment,
-    tool,
-)
+from neighbours import ROOT, TARGET, Warehouse, audience, flags, tool
 from running import TOKEN
 
 if TYPE_CHECKING:
@@ -38,36 +29,12 @@ LISTED = set(keys(ROWS))
 #: Members that the view does not list.
 STALE = {"stale-1", "stale-2"}
 
-Result = subprocess.CompletedProcess[str]
-
 
 @dataclass(frozen=True)
-class Project:
+class Project(MeltanoProject):
     """A Meltano project with the meltano.yml of this repository, unchanged, and its plugins."""
 
-    folder: Path
     warehouse: Warehouse
-    variables: dict[str, str]
-
-    def install(self, plugin: str, *command: str) -> None:
-        """Put a program where `meltano install` would put it; the tap can be told to die."""
-        kind = "extractors" if plugin.startswith("tap-") else "loaders"
-        program = self.folder / ".meltano" / kind / plugin / "venv" / "bin" / plugin
-        program.parent.mkdir(parents=True, exist_ok=True)
-        program.write_text(f'#!/bin/sh\nexec {" ".join(command)} "$@"\n')
-        program.chmod(0o755)
-
-    def run(self, *arguments: str, **variables: str) -> Result:
-        """Run `meltano`, in the environment `test`."""
-        return subprocess.run(
-            [tool(".venv-meltano", "meltano"), "--environment=test", *arguments],
-            cwd=self.folder,
-            env=plain_environment(**self.variables, **variables),
-            capture_output=True,
-            check=False,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-        )
 
     def sync(self, **variables: str) -> Result:
         return self.run("run", "--no-install", "tap-snowflake", "target-launchdarkly", **variables)
@@ -87,19 +54,13 @@ def project(tmp_path: Path, sandbox: Sandbox) -> Project:
     folder.mkdir()
     shutil.copy(ROOT / "meltano.yml", folder)
     variables = {
-        "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
-        # Nothing listens there: the plugins are defined in meltano.yml, and no Hub is asked.
-        "MELTANO_HUB_URL": "http://127.0.0.1:9",
-        "NO_COLOR": "1",
         "TAP_SNOWFLAKE_ACCOUNT": "sandbox",
         "TAP_SNOWFLAKE_USER": "reader",
         "TAP_SNOWFLAKE_PASSWORD": "unused-password",
-        "TARGET_LAUNCHDARKLY_ACCESS_TOKEN": TOKEN,
-        "TARGET_LAUNCHDARKLY_API_URL": sandbox.url,
     }
-    project = Project(folder, warehouse, variables)
+    project = Project(folder, "test", target_variables(sandbox) | variables, warehouse)
     project.install("tap-snowflake", *warehouse.tap)
-    project.install("target-launchdarkly", sys.executable, "-m", "target_launchdarkly")
+    project.install("target-launchdarkly", *TARGET)
     return project
 
 
@@ -195,10 +156,15 @@ def test_settings_from_the_environment_reach_the_target_as_what_they_are(project
     assert config["access_token"] not in {"", TOKEN}
 
 
-def test_meltano_yml_follows_the_schema_of_meltano() -> None:
+@pytest.mark.parametrize(
+    "path",
+    [ROOT / "meltano.yml", *sorted(ROOT.glob("examples/*/meltano.yml"))],
+    ids=lambda path: path.parent.name,
+)
+def test_meltano_yml_follows_the_schema_of_meltano(path: Path) -> None:
     tool(".venv-meltano", "meltano")
-    (path,) = ROOT.glob(".venv-meltano/lib/python*/site-packages/meltano/schemas/*.schema.json")
-    validator = Draft202012Validator(json.loads(path.read_text()))
-    document = yaml.safe_load((ROOT / "meltano.yml").read_text())
+    (schema,) = ROOT.glob(".venv-meltano/lib/python*/site-packages/meltano/schemas/*.schema.json")
+    validator = Draft202012Validator(json.loads(schema.read_text()))
+    document = yaml.safe_load(path.read_text())
 
     assert [error.message for error in validator.iter_errors(document)] == []
