@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .state.errors import ApiError
-from .state.exports import NEVER, ExportRules
-from .state.foreign import ForeignChange
+from .state.foreign import ForeignChange, ForeignImport
 from .state.history import Change, Tally
+from .state.rules import NEVER, ExportRules, ImportRules
 from .state.store import Store
 from .web.faults import FAULT_KINDS, Fault, FaultKind, FaultQueue
 from .web.limits import RateLimit
@@ -29,6 +29,8 @@ __all__ = [
     "FaultKind",
     "FaultQueue",
     "ForeignChange",
+    "ForeignImport",
+    "ImportRules",
     "RateLimit",
     "RequestLog",
     "Sandbox",

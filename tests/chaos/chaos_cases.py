@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_launchdarkly.sandbox import Fault
-    from target_launchdarkly.sandbox.state.imports import ImportOutcome
+    from target_launchdarkly.sandbox.state.rules import ImportOutcome
 
 TOKEN = "api-0451-nobody-logs-this"
 KINDS = ("user", "organization")

@@ -166,8 +166,10 @@ class Stage:
         self.faults.extend(attempt.faults)
         for meddling in attempt.meddlings:
             self._plan(meddling)
-        self.sandbox.import_outcome = attempt.import_outcome
-        self.sandbox.import_polls = attempt.import_polls
+        self.sandbox.import_rules.outcome = attempt.import_outcome
+        self.sandbox.import_rules.polls = attempt.import_polls
+        # The model knows replacing imports as one step only.
+        self.sandbox.import_rules.is_one_step = True
         self.sandbox.rate_limit = WatchedLimit(*attempt.rate_limit) if attempt.rate_limit else None
         self.clock.started = self.clock.now()
         self._last = self.standing()
@@ -280,7 +282,7 @@ class Stage:
                 for each in segment.imports.values():
                     if each.id not in self._known_imports:
                         self._known_imports.add(each.id)
-                        keys = None if each.status == "complete" else frozenset(each.keys)
+                        keys = frozenset(each.keys) if each.is_in_progress else None
                         yield Begun(each.id, segment.key, each.mode, keys)
 
     def _go_on(self, segment_key: str) -> None:

@@ -40,13 +40,12 @@ def test_import_replaces_the_targets_when_it_completes(client: BigClient, sandbo
     assert path.startswith(MANY + "/imports/")
     assert client.segment().import_in_progress
     assert client.poll(path) == "in_progress"
-    assert sandbox.included("many", "org") == ["a", "b"]
     assert client.poll(path) == "complete"
     assert sandbox.included("many", "org") == ["c", "d"]
     assert sandbox.excluded("many", "org") == ["x"]
-    assert (client.segment().import_in_progress, client.segment().version) == (False, 2)
+    assert (client.segment().import_in_progress, client.segment().version) == (False, 3)
     assert client.poll(path) == "complete"
-    assert client.segment().version == 2
+    assert client.segment().version == 3
 
 
 def test_import_is_described_as_documented(client: BigClient) -> None:
@@ -59,7 +58,7 @@ def test_import_is_described_as_documented(client: BigClient) -> None:
 
 
 def test_import_merges_when_told(client: BigClient, sandbox: Sandbox) -> None:
-    sandbox.import_polls = 0
+    sandbox.import_rules.polls = 0
     client.upload(b"c\na\n", mode="merge")
     assert sandbox.included("many", "org") == ["a", "b", "c"]
 
@@ -76,21 +75,21 @@ def test_import_merges_when_told(client: BigClient, sandbox: Sandbox) -> None:
 def test_import_reads_csv(
     client: BigClient, sandbox: Sandbox, content: bytes, keys: list[str]
 ) -> None:
-    sandbox.import_polls = 0
+    sandbox.import_rules.polls = 0
     assert client.upload(content).status_code == 204
     assert sandbox.included("many", "org") == keys
 
 
 def test_import_takes_a_file_beyond_any_usual_limit(client: BigClient, sandbox: Sandbox) -> None:
-    sandbox.import_polls = 0
+    sandbox.import_rules.polls = 0
     content = "".join(f"context-key-{number:08d}\n" for number in range(200_000)).encode()
     assert client.upload(content).status_code == 204
     assert len(sandbox.included("many", "org")) == 200_000
 
 
 def test_import_that_stops_changes_nothing(client: BigClient, sandbox: Sandbox) -> None:
-    sandbox.import_polls = 1
-    sandbox.import_outcome = "stopped"
+    sandbox.import_rules.polls = 1
+    sandbox.import_rules.outcome = "stopped"
     path = client.upload(b"c\n").headers["Location"]
     assert client.poll(path) == "stopped"
     assert sandbox.included("many", "org") == ["a", "b"]
@@ -100,8 +99,8 @@ def test_import_that_stops_changes_nothing(client: BigClient, sandbox: Sandbox) 
 def test_import_that_waits_for_approval_completes_when_processed(
     client: BigClient, sandbox: Sandbox
 ) -> None:
-    sandbox.import_polls = 1
-    sandbox.import_outcome = "pending_approval"
+    sandbox.import_rules.polls = 1
+    sandbox.import_rules.outcome = "pending_approval"
     path = client.upload(b"c\n").headers["Location"]
     assert [client.poll(path), client.poll(path)] == ["pending_approval"] * 2
     instruction = {"kind": "processBigSegmentImport", "importId": path.rpartition("/")[2]}

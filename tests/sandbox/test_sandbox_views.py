@@ -263,7 +263,7 @@ def test_refused_patch_is_no_change(sandbox: Sandbox) -> None:
 def test_import_counts_what_it_changed(
     sandbox: Sandbox, mode: str, added: int, removed: int
 ) -> None:
-    sandbox.import_polls = 0
+    sandbox.import_rules.polls = 0
     sandbox.change_targets("millions", {"included": {"add": ["tablet"]}})
     file = {"file": ("keys.csv", b"phone\nwatch\nlaptop\n")}
     path = SEGMENTS + "/millions/imports"

@@ -193,7 +193,7 @@ def test_many_additions_respect_who_is_excluded_by_hand(
 def test_import_of_an_earlier_run_is_waited_for(sandbox: Sandbox, sync: Callable[..., Run]) -> None:
     """It would bring back who leaves now."""
     sandbox.add_segment("plain", unbounded=True)
-    sandbox.import_polls = 10
+    sandbox.import_rules.polls = 10
     first = sync(
         [schema(), *members(*keys(50))],
         segment_key="plain",
@@ -239,7 +239,9 @@ def test_skipped_record_with_a_readable_key_keeps_the_snapshot_from_replacing(
 def test_import_that_does_not_complete_is_told_for_what_it_is(
     sandbox: Sandbox, sync: Callable[..., Run], outcome: str, told: str
 ) -> None:
-    sandbox.import_outcome = outcome  # type: ignore[assignment]
+    # Nothing has shown on the way yet.
+    sandbox.import_rules.polls = 1
+    sandbox.import_rules.outcome = outcome  # type: ignore[assignment]
 
     run = sync([schema(), *members("user-0"), state(1)], **SNAPSHOT)
 
@@ -251,7 +253,7 @@ def test_import_that_does_not_complete_is_told_for_what_it_is(
 def test_import_is_looked_at_ever_more_rarely_and_not_for_ever(
     sandbox: Sandbox, sync: Callable[..., Run], clock: FakeClock
 ) -> None:
-    sandbox.import_polls = 1_000
+    sandbox.import_rules.polls = 1_000
 
     run = sync([schema(), *members("user-0")], **SNAPSHOT | {"max_retry_seconds": 100})
 
@@ -286,7 +288,7 @@ def test_import_already_in_progress_is_told_when_patience_ends(
 def test_lost_answer_to_an_import_is_made_good(sandbox: Sandbox, sync: Callable[..., Run]) -> None:
     """The second try meets the first one's import, which must have ended before it is made."""
     sandbox.faults.append(Fault("drop-after", method="POST"))
-    sandbox.import_polls = 0
+    sandbox.import_rules.polls = 0
 
     run = sync([schema(), *members("user-0")], **SNAPSHOT)
 

@@ -84,6 +84,8 @@ def expire(segment: Segment, now_ms: int) -> Tally:
         keys = segment.keys(place.side, place.context_kind)
         if place.context_key in keys:
             del keys[place.context_key]
+            if place.side == "included":
+                segment.note_left(place.context_kind, (place.context_key,))
             tally.count(place.side, added=False)
     return tally
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import uuid
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,55 +13,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# Documented, though not what is answered beyond it.
-MAX_MEMBERS = 10_000_000
-NEVER = math.inf
+    from .rules import ExportRules
+
 #: What the path of every file begins with; it is none of the API's.
 FILES = "/exports/"
 _CHUNK_KEYS = 10_000
 _UNITS = ("B", "kB", "MB", "GB")
 _UNIT_STEP = 1_000
-
-
-@dataclass(slots=True)
-class ExportRules:
-    """How exports go that start from now on; what is not documented is open to be set.
-
-    Attributes:
-        polls: how often an export has to be asked about until it ends; 0 ends it at the first
-            look, `NEVER` never.
-        seconds: it takes at least so long, by the sandbox's clock.
-        outcome: the status in which it ends; only `complete` has a file.
-        denied: the token may not start one.
-        max_members: no export is made of a segment with more.
-        header: the first line of the file; None for no such line.
-        is_quoted: whether keys are quoted that need not be.
-        line_end: what stands at the end of every line.
-        more_columns: what stands behind every key.
-        missing: so many of the last keys are not in the file.
-        cut_bytes: so many of the last bytes are not in the file, which looks whole to HTTP.
-        is_taken_at_start: the file has the members of the start, and not those of the end.
-        link_name: of the file's link among `_links`.
-        link_seconds: the link is good for so long, from the end on.
-        link_base: what the link begins with, such as `https://files.example.com`; None for the
-            sandbox by another name of its host.
-    """
-
-    polls: float = 2
-    seconds: float = 0.0
-    outcome: str = "complete"
-    denied: bool = False
-    max_members: int = MAX_MEMBERS
-    header: str | None = None
-    is_quoted: bool = False
-    line_end: str = "\n"
-    more_columns: tuple[str, ...] = ()
-    missing: int = 0
-    cut_bytes: int = 0
-    is_taken_at_start: bool = False
-    link_name: str = "file"
-    link_seconds: float = 3_600.0
-    link_base: str | None = None
 
 
 class ExportFile:

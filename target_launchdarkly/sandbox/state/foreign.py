@@ -5,13 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from .imports import Upload
+from .rules import ImportRules
+
 if TYPE_CHECKING:
+    from .imports import ImportMode
+    from .rules import ImportOutcome
     from .segment import Segment
     from .store import Store
 
 Fate: TypeAlias = Literal["change", "delete", "recreate"]
 
 COMMENT = "Changed by somebody else"
+FOREIGN_FILE = "of-somebody-else.csv"
 # An included key is one that is not excluded, and the other way round, or the patch is refused.
 VERBS: dict[str, tuple[tuple[str, str], ...]] = {
     "add": (("remove", "Excluded"), ("add", "Included")),
@@ -19,6 +25,35 @@ VERBS: dict[str, tuple[tuple[str, str], ...]] = {
     "exclude": (("remove", "Included"), ("add", "Excluded")),
     "unexclude": (("remove", "Excluded"),),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignImport:
+    """An import that somebody else starts, such as `ForeignImport("many", ("a",), seconds=600)`.
+
+    Called with a store, it is started there, unless another one is in progress.
+
+    Attributes:
+        seconds: it takes so long, by the sandbox's clock.
+        outcome: the status in which it ends.
+    """
+
+    segment_key: str
+    keys: tuple[str, ...] = ()
+    mode: ImportMode = "merge"
+    seconds: float = 60.0
+    outcome: ImportOutcome = "complete"
+
+    def __call__(self, store: Store) -> None:
+        """Start the import, whatever the token may.
+
+        Raises:
+            ApiError: when the segment is unknown or refuses it, 409 beside another import.
+        """
+        upload = Upload(FOREIGN_FILE, dict.fromkeys(self.keys), self.mode, len(self.keys))
+        rules = ImportRules(polls=0, seconds=self.seconds, outcome=self.outcome)
+        with store.as_somebody_else():
+            store.start_import(self.segment_key, upload, rules)
 
 
 @dataclass(frozen=True, slots=True)

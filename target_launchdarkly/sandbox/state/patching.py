@@ -99,6 +99,8 @@ class Plan:
                 keys[key] = None
             else:
                 del keys[key]
+                if side == "included":
+                    self.segment.note_left(context_kind, (key,))
             self.tally.count(side, added=added)
 
     def _commit_name(self) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .expiring import Expirations
 from .history import History
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .exports import Export
     from .imports import Import
 
@@ -32,6 +34,10 @@ class Targets:
         """Give the included or the excluded keys, to read or to change."""
         return self.included if side == "included" else self.excluded
 
+    def copied(self) -> Targets:
+        """Give the same keys, to be changed apart."""
+        return Targets(dict(self.included), dict(self.excluded))
+
 
 @dataclass(slots=True)
 class Segment:
@@ -52,6 +58,11 @@ class Segment:
     exports: dict[str, Export] = field(default_factory=dict)
     history: History = field(default_factory=History)
     expirations: Expirations = field(default_factory=Expirations)
+    #: Who ever left the included keys, by kind.
+    left: dict[str, set[str]] = field(default_factory=dict)
+    #: How many included and excluded targets a big segment still shows at so many reads to come.
+    held_counts: tuple[int, int] = (0, 0)
+    held_reads: int = 0
 
     @property
     def size(self) -> int:
@@ -71,6 +82,36 @@ class Segment:
     def forget_expired_exports(self, now: float) -> None:
         """Let go of the files that nobody can read any more."""
         self.exports = {key: one for key, one in self.exports.items() if not one.is_expired(now)}
+
+    def note_left(self, context_kind: str, keys: Iterable[str]) -> None:
+        """Keep that keys left the included ones."""
+        self.left.setdefault(context_kind, set()).update(keys)
+
+    @property
+    def shown_counts(self) -> tuple[int, int]:
+        """Give how many included and excluded targets a big segment shows."""
+        if self.held_reads:
+            return self.held_counts
+        kind = self.context_kind
+        return len(self.keys("included", kind)), len(self.keys("excluded", kind))
+
+    def hold_counts(self, counts: tuple[int, int], reads: int) -> None:
+        """Show these counts at so many reads more."""
+        self.held_counts, self.held_reads = counts, reads
+
+    def pass_read(self) -> None:
+        """Count a read."""
+        self.held_reads = max(0, self.held_reads - 1)
+
+    def copied(self) -> Segment:
+        """Give a segment that a patch can change in place of this one."""
+        return replace(
+            self,
+            tags=[*self.tags],
+            targets={kind: one.copied() for kind, one in self.targets.items()},
+            imports={key: one.copied() for key, one in self.imports.items()},
+            left={},
+        )
 
     def touch(self, now_ms: int) -> None:
         """Count a change."""
@@ -120,6 +161,7 @@ class Segment:
         }
 
     def _big_fields(self) -> dict[str, object]:
+        included, excluded = self.shown_counts
         return {
             "included": [],
             "excluded": [],
@@ -129,8 +171,8 @@ class Segment:
             "_unboundedMetadata": {
                 "segmentId": self.key,
                 "version": self.version,
-                "includedCount": len(self.keys("included", self.context_kind)),
-                "excludedCount": len(self.keys("excluded", self.context_kind)),
+                "includedCount": included,
+                "excludedCount": excluded,
                 "lastModified": self.modified_ms,
                 "deleted": False,
             },

@@ -6,6 +6,7 @@ import re
 import threading
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from .errors import conflict, invalid, not_found
@@ -31,11 +32,14 @@ class Segments:
     Attributes:
         keeps_orphans: a moment at which a target is to leave stays when it leaves before that;
             whether LaunchDarkly keeps it is not documented.
+        count_lag_reads: after a change of a big segment so many GETs of it still show how many
+            targets it had before.
     """
 
     def __init__(self, path: str, clock: Callable[[], float]) -> None:
         self.clock = clock
         self.keeps_orphans = False
+        self.count_lag_reads = 0
         self._root = path
         self._segments: dict[str, Segment] = {}
         self._deleted: dict[str, Segment] = {}
@@ -76,6 +80,23 @@ class Segments:
         """List the excluded keys of a kind, of a standard or a big segment, oldest first."""
         return self._keys(segment_key, "excluded", context_kind)
 
+    def left(self, segment_key: str, context_kind: str = USER_KIND) -> set[str]:
+        """Give the keys of a kind that ever left the included list, also those that came back.
+
+        Deletion takes out all keys, and a segment made anew goes on with those that left before.
+        """
+        with self._lock:
+            segment = self._segments.get(segment_key) or self._deleted.get(segment_key)
+            if segment is None:
+                raise not_found(f"Unknown segment key {segment_key}")
+            return set(segment.left.get(context_kind, ()))
+
+    def forget_left(self) -> None:
+        """Begin anew to keep who leaves."""
+        with self._lock:
+            for segment in chain(self._segments.values(), self._deleted.values()):
+                segment.left.clear()
+
     def changes(self, segment_key: str) -> list[Change]:
         """List a segment's last changes, oldest first."""
         with self.read(segment_key) as segments:
@@ -89,7 +110,7 @@ class Segments:
             ApiError: 404 when one of the keys is unknown.
         """
         with self._lock:
-            self._expire()
+            self._pass_time()
             for segment_key in segment_keys:
                 self._find(segment_key)
             yield self._segments
@@ -120,8 +141,10 @@ class Segments:
             if former is None:
                 raise not_found(f"Unknown segment key {segment_key}")
             current = self._segments.get(segment_key)
-            self._past.add(segment_key, self._document(current) if current else None)
-            self._segments.pop(segment_key, None)
+            if current:
+                self._delete(current)
+            else:
+                self._past.add(segment_key, None)
             segment = former.made_anew(self._now_ms())
             self._insert(segment)
             tally = Tally(changed=True, removed=current.size if current else 0)
@@ -131,20 +154,24 @@ class Segments:
         self,
         segment: Segment,
         source: ChangeSource,
-        change: Callable[[], Tally],
+        change: Callable[[], Tally | None],
         comment: str | None = None,
     ) -> None:
-        before = self._document(segment)
+        """Make a change and keep what it was, unless it gives None, as there was nothing to do."""
+        before, counts = self._document(segment), segment.shown_counts
         tally = change()
+        if tally is None:
+            return
         if tally.changed:
             self._past.add(segment.key, before)
+            segment.hold_counts(counts, self.count_lag_reads)
             segment.touch(self._now_ms())
             if not self.keeps_orphans:
                 drop_orphans(segment)
         self._record(segment, source, tally, comment)
 
-    def _expire(self) -> None:
-        """Let the targets leave that are to leave by now."""
+    def _pass_time(self) -> None:
+        """Let happen what is to happen by now: targets leave."""
         now = self._now_ms()
         for segment in self._segments.values():
             if segment.expirations.are_due(now):
@@ -153,7 +180,7 @@ class Segments:
     def _record(
         self, segment: Segment, source: ChangeSource, tally: Tally, comment: str | None
     ) -> None:
-        if self._is_somebody_else and source != "expiry":
+        if self._is_somebody_else and source in ("patch", "targets"):
             source = "foreign"
         change = Change(self._now_ms(), segment.version, source, tally, comment)
         segment.history.add(change, segment.size)
@@ -165,11 +192,19 @@ class Segments:
             raise invalid(f'Malformed context kind "{segment.context_kind}"')
         if segment.key in self._segments:
             raise conflict(f"Segment key {segment.key} is taken")
+        if former := self._deleted.get(segment.key):
+            segment.left = former.left
         segment.history.sizes.append(segment.size)
         self._segments[segment.key] = segment
 
+    def _delete(self, segment: Segment) -> None:
+        self._past.add(segment.key, self._document(segment))
+        for context_kind, targets in segment.targets.items():
+            segment.note_left(context_kind, targets.included)
+        self._deleted[segment.key] = self._segments.pop(segment.key)
+
     def _find(self, segment_key: str) -> Segment:
-        self._expire()
+        self._pass_time()
         if segment_key not in self._segments:
             raise not_found(f"Unknown segment key {segment_key}")
         return self._segments[segment_key]
@@ -179,7 +214,7 @@ class Segments:
             return list(self._find(segment_key).keys(side, context_kind))
 
     def _look(self, segment_key: str, behind: int) -> Document:
-        self._expire()
+        self._pass_time()
         segment = self._segments.get(segment_key)
         now = self._document(segment) if segment else None
         document = self._past.look(segment_key, behind, now)

@@ -15,6 +15,7 @@ from .transfers import Transfers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .history import Tally
     from .past import Document
     from .segment import Segment
 
@@ -28,7 +29,6 @@ class Store(Transfers):
     """The segments of one environment of one project.
 
     Attributes:
-        approval_required: patches need an approval, which nobody can give here.
         refused_keys: context keys that no patch may add, as if LaunchDarkly had a reason.
     """
 
@@ -46,7 +46,6 @@ class Store(Transfers):
         self.environment_key = environment_key
         self.token = token
         self.sdk_key = sdk_key
-        self.approval_required = False
         self.refused_keys: set[str] = set()
 
     def authorize(self, authorization: str | None) -> None:
@@ -98,6 +97,8 @@ class Store(Transfers):
         """Give a segment as it was so many changes ago, with what is denied to the token."""
         with self._lock:
             document = dict(self._look(segment_key, behind))
+            if segment := self._segments.get(segment_key):
+                segment.pass_read()
         if self.read_only:
             denied = [
                 {"action": action, "reason": {"effect": "deny", "actions": [action]}}
@@ -120,10 +121,11 @@ class Store(Transfers):
         with self._lock:
             segment = self._find(segment_key)
             self._check_writable()
-            self._past.add(segment_key, self._document(segment))
-            self._deleted[segment_key] = self._segments.pop(segment_key)
+            self._delete(segment)
 
-    def patch_segment(self, segment_key: str, document: object, *, behind: int = 0) -> Document:
+    def patch_segment(
+        self, segment_key: str, document: object, *, behind: int = 0, is_dry_run: bool = False
+    ) -> Document:
         """Apply a semantic patch and give the whole segment.
 
         Args:
@@ -131,6 +133,7 @@ class Store(Transfers):
             document: the patch.
             behind: 1 to give the segment as it was before the patch, 2 one change earlier, and so
                 on.
+            is_dry_run: the segment stays as it is, and is given as it would be.
         """
         with self._lock:
             segment = self._find(segment_key)
@@ -139,14 +142,22 @@ class Store(Transfers):
                 raise forbidden("Segments of this environment: approval is required to change them")
             if segment.external is not None:
                 raise invalid(f"{segment_key} is synced from {segment.external}")
+            if is_dry_run:
+                return self._preview(segment, document)
             before = self._look(segment_key, behind - 1) if behind else None
             self._change(
-                segment,
-                "patch",
-                lambda: apply_patch(segment, document, self.environment_key, self.refused_keys),
-                comment_of(document),
+                segment, "patch", lambda: self._patch(segment, document), comment_of(document)
             )
             return before or self._document(segment)
+
+    def _preview(self, segment: Segment, document: object) -> Document:
+        segment = segment.copied()
+        if self._patch(segment, document).changed:
+            segment.touch(self._now_ms())
+        return self._document(segment)
+
+    def _patch(self, segment: Segment, document: object) -> Tally:
+        return apply_patch(segment, document, self.environment_key, self.refused_keys)
 
     def get_expirations(self, segment_key: str, *, behind: int = 0) -> Document:
         """Give the API's `ExpiringTargetGetResponse`, as it was so many changes ago."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .errors import conflict, forbidden, invalid, not_found
-from .exports import Export, ExportFile, ExportRules, FileRefused
-from .imports import Import, ImportOutcome, Upload, checked_mode, move_keys
+from .exports import Export, ExportFile, FileRefused
+from .imports import Import, Upload, check_size, checked_mode
+from .rules import ExportRules, ImportRules
 from .segments import Segments
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ class Transfers(Segments):
 
     Attributes:
         read_only: the token may change nothing, nor export.
-        import_outcome: where the next imports end.
-        import_polls: how often an import has to be asked about until it ends; 0 ends it at once.
+        approval_required: changes need an approval, which the token cannot give.
+        import_rules: how the next imports go.
         export_rules: how the next exports go.
         files_base: where the files of exports lie, such as `http://localhost:8765`.
     """
@@ -29,32 +31,26 @@ class Transfers(Segments):
     def __init__(self, path: str, clock: Callable[[], float]) -> None:
         super().__init__(path, clock)
         self.read_only = False
-        self.import_outcome: ImportOutcome = "complete"
-        self.import_polls = 2
+        self.approval_required = False
+        self.import_rules = ImportRules()
         self.export_rules = ExportRules()
         self.files_base = ""
 
-    def start_import(self, segment_key: str, upload: Upload) -> str:
-        """Start an import and give its path."""
+    def start_import(
+        self, segment_key: str, upload: Upload, rules: ImportRules | None = None
+    ) -> str:
+        """Start an import and give its path; None are the rules of all."""
         with self._lock:
             segment = self._find_big(segment_key)
             self._check_writable()
-            mode = checked_mode(upload.mode)
-            if segment.import_in_progress:
-                raise conflict(f"An import of {segment_key} is in progress")
-            started = Import(
-                segment_key,
-                mode,
-                upload.filename,
-                upload.keys,
-                self._now_ms(),
-                self.import_polls,
-                self.import_outcome,
-            )
-            segment.imports[started.id] = started
-            if started.polls_left <= 0:
-                self._advance(segment, started)
-            return f"{self._path(segment_key)}/imports/{started.id}"
+            one = self._new_import(segment_key, upload, rules or self.import_rules)
+            for other in self._segments.values():
+                if other.import_in_progress:
+                    raise conflict(f"An import of {other.key} is in progress")
+            segment.imports[one.id] = one
+            if one.polls_left <= 0:
+                self._advance(segment, one)
+            return f"{self._path(segment_key)}/imports/{one.id}"
 
     def poll_import(self, segment_key: str, import_id: str) -> dict[str, object]:
         """Move an import on and give the API's `Import`."""
@@ -62,8 +58,40 @@ class Transfers(Segments):
             segment = self._find_big(segment_key)
             if import_id not in segment.imports:
                 raise not_found(f"Unknown import {import_id}")
-            self._advance(segment, segment.imports[import_id])
-            return segment.imports[import_id].document(self._path(segment_key))
+            one = segment.imports[import_id]
+            one.polls_left -= 1
+            self._advance(segment, one)
+            return one.document(self._path(segment_key))
+
+    def approve_import(self, segment_key: str) -> None:
+        """Let somebody approve the import that waits for it; it goes on at the next look."""
+        self._import_in_progress(segment_key).approve()
+
+    def stop_import(self, segment_key: str) -> None:
+        """Let somebody stop the import that is in progress; what showed of it stays."""
+        self._import_in_progress(segment_key).stop()
+
+    def _import_in_progress(self, segment_key: str) -> Import:
+        with self._lock:
+            imports = self._find_big(segment_key).imports.values()
+            one = next((one for one in imports if one.is_in_progress), None)
+            if one is None:
+                raise not_found(f"No import of {segment_key} is in progress")
+            return one
+
+    def _new_import(self, segment_key: str, upload: Upload, rules: ImportRules) -> Import:
+        rules = replace(rules)
+        mode = checked_mode(upload.mode)
+        check_size(upload, rules)
+        is_foreign = self._is_somebody_else
+        if upload.waits_on_approvals or (self.approval_required and not is_foreign):
+            rules.outcome = "pending_approval"
+        now = self.clock()
+        return Import(
+            *(segment_key, mode, upload.filename, upload.keys, now, rules, rules.polls),
+            is_foreign=is_foreign,
+            size=len(upload.keys),
+        )
 
     def start_export(self, segment_key: str) -> str:
         """Start an export and give its path."""
@@ -109,9 +137,19 @@ class Transfers(Segments):
                 raise FileRefused(403, "AccessDenied", "Request has expired")
             return one.file
 
+    def _pass_time(self) -> None:
+        super()._pass_time()
+        for segment in self._segments.values():
+            for one in segment.imports.values():
+                if one.is_in_progress and one.polls_left <= 0:
+                    self._advance(segment, one)
+
     def _advance(self, segment: Segment, one: Import) -> None:
-        if one.advance():
-            self._change(segment, "import", lambda: move_keys(segment, one))
+        self._change(
+            segment,
+            "foreign" if one.is_foreign else "import",
+            lambda: one.advance(segment, self.clock()),
+        )
 
     def _find_big(self, segment_key: str) -> Segment:
         segment = self._find(segment_key)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from target_launchdarkly.sandbox.state.errors import ApiError, documented_error, invalid
-from target_launchdarkly.sandbox.state.imports import Upload, read_keys
+from target_launchdarkly.sandbox.state.imports import Upload, read_upload
 
 from .faults import Fault
 from .meanwhile import Meanwhile
@@ -88,12 +88,17 @@ class ApiHandlers:
     async def _patch_segment(self, request: web.Request) -> web.Response:
         segment_key = self._segment_key(request)
         _check_semantic_patch(request.headers.get("Content-Type", ""))
-        document = await _document(request)
+        document, is_dry_run = await _document(request), _is_dry_run(request)
         fault = FAULT_MET.get()
+        if fault and fault.is_late and is_dry_run:
+            return web.Response(status=202)
         if fault and fault.is_late:
             self._sandbox.patch_late(segment_key, document, fault.later, fault.when)
             return web.Response(status=202)
-        return json_answer(self._sandbox.patch_segment(segment_key, document, behind=_behind()))
+        patched = self._sandbox.patch_segment(
+            segment_key, document, behind=_behind(), is_dry_run=is_dry_run
+        )
+        return json_answer(patched)
 
     async def _delete_segment(self, request: web.Request) -> web.Response:
         self._sandbox.delete_segment(self._segment_key(request))
@@ -228,6 +233,13 @@ def _behind() -> int:
     return fault.behind if fault and fault.kind == "stale" else 0
 
 
+def _is_dry_run(request: web.Request) -> bool:
+    text = request.query.get("dryRun", "false")
+    if text not in ("true", "false"):
+        raise invalid("dryRun must be true or false")
+    return text == "true"
+
+
 async def _document(request: web.Request) -> object:
     try:
         return json.loads(await request.read())
@@ -247,8 +259,10 @@ async def _upload(request: web.Request) -> Upload:
         raise invalid("file is required")
     with file.file as lines:
         # A million keys take a second, in which others want to be served.
-        keys = await asyncio.to_thread(read_keys, lines)
-    return Upload(file.filename, keys, form.get("mode"))
+        waits = form.get("waitOnApprovals") == "true"
+        return await asyncio.to_thread(
+            read_upload, lines, file.filename, form.get("mode"), waits=waits
+        )
 
 
 def _check_semantic_patch(content_type: str) -> None:
