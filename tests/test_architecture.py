@@ -26,9 +26,14 @@ ROOMS: dict[str, set[str]] = {
     # LaunchDarkly over HTTP.
     "api/clock": set(),
     "api/calls": {"errors"},
-    "api/answers": {"errors", "api/calls"},
-    "api/sessions": set(),
-    "api/client": {"errors", "api/answers", "api/calls", "api/clock", "api/sessions"},
+    "api/limits": set(),
+    "api/quoting": set(),
+    "api/answers": {"errors", "api/calls", "api/quoting"},
+    "api/punctual": set(),
+    "api/sessions": {"api/punctual"},
+    "api/client": {
+        *("errors", "api/answers", "api/calls", "api/clock", "api/limits", "api/sessions"),
+    },
     # What the streams said becomes a plan, and the plan is judged.
     "audience/words": set(),
     "audience/bookmarks": set(),
@@ -115,7 +120,7 @@ LIBRARIES: dict[str, set[str]] = {
         *("target", "command", "configuration", "sinks", "intake/reader", "intake/records"),
     },
     # answers reads the responses that client gets.
-    "requests": {"api/client", "api/sessions", "api/answers"},
+    "requests": {"api/client", "api/punctual", "api/sessions", "api/answers"},
     "urllib3": set(),
     "backoff": {"api/client"},
     "click": {"command", "configuration"},
@@ -126,7 +131,7 @@ LIBRARIES: dict[str, set[str]] = {
 #: Rooms without any library, so that they can be tested, and understood, alone.
 PURE = {
     *("errors", "names", "properties", "settings", "report/tally"),
-    *("intake/columns", "intake/membership"),
+    *("api/limits", "api/quoting", "intake/columns", "intake/membership"),
     *("audience/bookmarks", "audience/completeness", "audience/streams", "audience/plan"),
     *("audience/guard", "audience/planner", "segments/patches"),
 }

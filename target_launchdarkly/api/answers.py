@@ -1,15 +1,14 @@
-"""What LaunchDarkly's answers mean: values, waits, refusals with their remedies."""
+"""What LaunchDarkly's answers mean: values, refusals with their remedies."""
 
 from __future__ import annotations
 
 import re
-from email.utils import parsedate_to_datetime
-from math import isfinite
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import requests
 
+from target_launchdarkly.api import quoting
 from target_launchdarkly.errors import LaunchDarklyError, NotFoundError, RefusedError
 
 if TYPE_CHECKING:
@@ -18,11 +17,6 @@ if TYPE_CHECKING:
 #: A JSON object as LaunchDarkly answers it.
 Answer: TypeAlias = dict[str, Any]
 
-#: https://launchdarkly.com/docs/api#rate-limiting
-RESET_HEADER = "X-Ratelimit-Reset"
-REMAINING_HEADERS = ("X-Ratelimit-Route-Remaining", "X-Ratelimit-Global-Remaining")
-#: How much of LaunchDarkly's own message an error quotes.
-MAX_QUOTED_CHARACTERS = 500
 #: Stands for the 403 of an environment that requires approvals. A bare 403 says the same by its
 #: status, so LaunchDarkly's message tells the two apart.
 APPROVAL_REQUIRED = 403_1
@@ -56,7 +50,9 @@ class TransientError(Exception):
 
 def describe(error: requests.RequestException) -> str:
     """Return why a request got no answer."""
-    if isinstance(error, requests.Timeout):
+    cause = _innermost(error)
+    # A timeout in the middle of an answer comes as an error of the connection.
+    if isinstance(error, requests.Timeout) or isinstance(cause, TimeoutError):
         return "no answer within request_timeout"
     if isinstance(error, requests.exceptions.SSLError):
         return "the TLS connection failed (certificate or proxy)"
@@ -64,15 +60,15 @@ def describe(error: requests.RequestException) -> str:
         return "the proxy refused the connection"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the answer broke off"
-    return f"the connection failed ({_innermost(error)})"
+    return f"the connection failed ({type(cause).__name__})"
 
 
-def _innermost(error: BaseException) -> str:
-    """Return the class name of what really happened; texts may hold URLs and addresses."""
+def _innermost(error: BaseException) -> BaseException:
+    """Return what really happened; its class is told, as texts may hold URLs and addresses."""
     cause: BaseException = error
     while (inner := cause.__cause__ or cause.__context__) is not None:
         cause = inner
-    return type(cause).__name__
+    return cause
 
 
 def nothing_of(response: requests.Response, call: Call) -> None:
@@ -81,12 +77,9 @@ def nothing_of(response: requests.Response, call: Call) -> None:
 
 def object_of(response: requests.Response, call: Call) -> Answer:  # noqa: ARG001
     """Return the JSON object that a successful answer holds, or ask again: it may be cut."""
-    try:
-        answer = response.json()
-    except ValueError:
-        answer = None
+    answer = _json_of(response)
     if not isinstance(answer, dict):
-        media_type = response.headers.get("Content-Type", "no content type")
+        media_type = quoting.media_type(response.headers.get("Content-Type"))
         raise TransientError(
             f"HTTP {response.status_code}, but the answer is no JSON object ({media_type})"
         )
@@ -103,7 +96,10 @@ def segment_of(response: requests.Response, call: Call) -> Answer:
 
 def import_id_of(response: requests.Response, call: Call) -> str:
     """Return the last part of `Location`: what stands before it is not followed anywhere."""
-    import_id = urlsplit(response.headers.get("Location", "")).path.rpartition("/")[2]
+    try:
+        import_id = urlsplit(response.headers.get("Location", "")).path.rpartition("/")[2]
+    except ValueError:
+        import_id = ""
     if not import_id:
         raise LaunchDarklyError(
             f"{call} was accepted as an import, but the answer names none (no Location header). "
@@ -112,76 +108,54 @@ def import_id_of(response: requests.Response, call: Call) -> str:
     return unquote(import_id)
 
 
-def message_of(response: requests.Response) -> str:
+class Words(NamedTuple):
+    """What an answer says."""
+
+    #: What of it an error may quote.
+    quoted: str
+    #: Its message as it is, in lower case, to be looked into and never to be shown.
+    message: str
+
+
+def words_of(response: requests.Response) -> Words:
     """Return LaunchDarkly's own words, or what came in their place."""
+    body = _json_of(response)
+    message = body.get("message") if isinstance(body, dict) else ""
+    quoted = quoting.told_by(body, response.headers.get("Content-Type"))
+    return Words(quoted, message.lower() if isinstance(message, str) else "")
+
+
+def _json_of(response: requests.Response) -> Any:
+    """Return the JSON that an answer holds; None if it is none."""
     try:
-        body = response.json()
-    except ValueError:
-        body = None
-    if isinstance(body, dict) and isinstance(body.get("message"), str):
-        return str(body["message"])[:MAX_QUOTED_CHARACTERS]
-    return f"no JSON error but {response.headers.get('Content-Type', 'nothing')}"
-
-
-def retry_at(response: requests.Response, now: float) -> float | None:
-    """Return the epoch seconds that `Retry-After` (seconds or a date) asks for."""
-    value = response.headers.get("Retry-After", "")
-    try:
-        seconds = float(value)
-    except ValueError:
-        moment = _epoch_seconds(value)
-        return None if moment is None else now + moment - _server_now(response, now)
-    return now + max(0.0, seconds) if isfinite(seconds) else None
-
-
-def reset_at(response: requests.Response, now: float) -> float | None:
-    """Return the epoch seconds at which the rate limit's window ends; may lie in the past.
-
-    The header is in epoch milliseconds of LaunchDarkly's clock. Counted from the answer's own
-    `Date`, the wait is right even where this machine's clock is wrong.
-    """
-    try:
-        reset = int(response.headers.get(RESET_HEADER, "")) / 1000
-    except (OverflowError, ValueError):
-        return None
-    return now + reset - _server_now(response, now)
-
-
-def _server_now(response: requests.Response, now: float) -> float:
-    moment = _epoch_seconds(response.headers.get("Date", ""))
-    return now if moment is None else moment
-
-
-def _epoch_seconds(http_date: str) -> float | None:
-    try:
-        return parsedate_to_datetime(http_date).timestamp()
-    except (TypeError, ValueError):
+        return response.json()
+    except (ValueError, RecursionError):
         return None
 
 
-def refusal(status: int, message: str, call: Call, connection: Connection) -> LaunchDarklyError:
+def refusal(status: int, words: Words, call: Call, connection: Connection) -> LaunchDarklyError:
     """Return the error for an answer that will not change when the request is sent again."""
     refused = f"{call} in project '{connection.project_key}', environment "
-    refused += f"'{connection.environment_key}' was refused (HTTP {status}: {message})."
+    refused += f"'{connection.environment_key}' was refused (HTTP {status}: {words.quoted})."
     if status == requests.codes.bad_request:
         return RefusedError(
             f"{refused} The request held {len(call.keys)} operations; none was applied."
         )
     if status == requests.codes.not_found:
-        return _not_found(refused, message, call, connection)
-    if status == requests.codes.forbidden and "approval is required" in message.lower():
+        return _not_found(refused, words, call, connection)
+    if status == requests.codes.forbidden and "approval is required" in words.message:
         status = APPROVAL_REQUIRED
     remedy = REMEDIES.get(status) or REMEDIES.get(status // 100 * 100) or REMEDIES[400]
     return LaunchDarklyError(f"{refused} {remedy.format(url=call.public_url)}")
 
 
-def _not_found(refused: str, message: str, call: Call, connection: Connection) -> NotFoundError:
+def _not_found(refused: str, words: Words, call: Call, connection: Connection) -> NotFoundError:
     parts = {
         "project": connection.project_key,
         "environment": connection.environment_key,
         "segment": call.segment_key,
     }
-    named = re.search("|".join(parts), message.lower())
+    named = re.search("|".join(parts), words.message)
     unknown = [named.group()] if named else [part for part, key in parts.items() if key]
     names = " or ".join(f"{part} '{parts[part]}'" for part in unknown)
     return NotFoundError(

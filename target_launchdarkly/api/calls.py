@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from io import SEEK_END
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import unquote
 from uuid import uuid4
 
 if TYPE_CHECKING:
@@ -84,8 +82,8 @@ class Call:
 
     @property
     def public_url(self) -> str:
-        """The URL without the context key that may end it."""
-        return self.url.partition(CONTEXTS)[0]
+        """The URL without the context key that may end it, and without a query."""
+        return self.url.partition("?")[0].partition(CONTEXTS)[0]
 
     @property
     def keys(self) -> list[str]:
@@ -94,10 +92,3 @@ class Call:
             return []
         instructions = self.body.get("instructions", ())
         return [key for instruction in instructions for key in instruction["values"]]
-
-    def without_keys(self, message: str) -> str:
-        """Return the message without any context key: they may be personal data."""
-        named = [*self.keys, *filter(None, [unquote(self.url.partition(CONTEXTS)[2])])]
-        for key in sorted((key for key in named if key in message), key=len, reverse=True):
-            message = re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", "[context key]", message)
-        return message

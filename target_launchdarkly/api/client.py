@@ -12,21 +12,19 @@ import backoff
 import requests
 
 from target_launchdarkly.api.answers import (
-    REMAINING_HEADERS,
     Answer,
     TransientError,
     describe,
     import_id_of,
-    message_of,
     nothing_of,
     object_of,
     refusal,
-    reset_at,
-    retry_at,
     segment_of,
+    words_of,
 )
 from target_launchdarkly.api.calls import Call, Connection, Upload
 from target_launchdarkly.api.clock import Clock
+from target_launchdarkly.api.limits import refused_until, retry_at, used_up_until
 from target_launchdarkly.api.sessions import Sessions
 from target_launchdarkly.errors import LaunchDarklyError
 
@@ -42,6 +40,8 @@ SEMANTIC_PATCH = "application/json; domain-model=launchdarkly.semanticpatch"
 DOUBT_SECONDS = 900
 #: The longest pause between two retries that LaunchDarkly did not ask for.
 MAX_BACKOFF_SECONDS = 60
+#: How much of an answer that is none stands in the log at level DEBUG.
+MAX_DEBUGGED_BYTES = 10_000
 
 T = TypeVar("T")
 
@@ -238,10 +238,10 @@ class Client:
                 self.pause(pause)
 
     def _pause_after(self, failure: TransientError, pauses: Generator[float, Any, None]) -> float:
-        if failure.not_before is not None:
-            # Jitter is only ever added: never earlier than LaunchDarkly asked.
-            return backoff.random_jitter(max(0.0, failure.not_before - self._clock.now()))
-        return backoff.full_jitter(next(pauses))
+        """Return what LaunchDarkly asks for, or the exponential backoff if that is longer."""
+        asked = 0.0 if failure.not_before is None else failure.not_before - self._clock.now()
+        # Jitter is only ever added: never earlier than LaunchDarkly asked.
+        return backoff.random_jitter(max(asked, next(pauses)))
 
     def _give_up(self, call: Call, failure: TransientError, pause: float) -> NoReturn:
         raise LaunchDarklyError(
@@ -283,35 +283,35 @@ class Client:
 
     def _note_limit(self, response: requests.Response) -> None:
         """Remember the window's end if this answer says that its requests are used up."""
-        used_up = any(response.headers.get(name) == "0" for name in REMAINING_HEADERS)
-        reset = reset_at(response, self._clock.now())
-        if used_up and reset is not None:
-            with self._lock:
-                self._not_before = max(self._not_before, reset)
+        ends = used_up_until(response.headers, self._clock.now())
+        if ends is not None:
+            self._wait_for(ends)
+
+    def _wait_for(self, moment: float) -> None:
+        """Send nothing before a moment, in epoch seconds."""
+        with self._lock:
+            self._not_before = max(self._not_before, moment)
 
     def _failure(self, response: requests.Response, call: Call) -> Exception:
-        status = response.status_code
-        message = call.without_keys(message_of(response))
+        status, now = response.status_code, self._clock.now()
+        # In one line, whatever it holds.
+        logger.debug("%s was answered %r", call, response.content[:MAX_DEBUGGED_BYTES])
         if status == requests.codes.too_many_requests:
-            return TransientError(
-                "HTTP 429: the account's rate limit is reached",
-                not_before=self._asked_not_before(response),
-                is_refusal=True,
-            )
+            ends = refused_until(response.headers, now)
+            # The limit is the account's, so that whoever sends next waits as well.
+            self._wait_for(ends)
+            told = "HTTP 429: the account's rate limit is reached"
+            return TransientError(told, not_before=ends, is_refusal=True)
+        words = words_of(response)
         if status < requests.codes.multiple_choices:
-            return TransientError(f"HTTP {status}, but not the answer of this request ({message})")
+            return TransientError(
+                f"HTTP {status}, but not the answer of this request ({words.quoted})"
+            )
         if status in TRANSIENT_STATUSES or status >= requests.codes.server_error:
-            return TransientError(f"HTTP {status}: {message}")
-        return refusal(status, message, call, self._connection)
-
-    def _asked_not_before(self, response: requests.Response) -> float | None:
-        """Return the later of what the two headers ask, in epoch seconds."""
-        asked = [
-            moment
-            for header in (retry_at, reset_at)
-            if (moment := header(response, self._clock.now())) is not None
-        ]
-        return max(asked, default=None)
+            return TransientError(
+                f"HTTP {status}: {words.quoted}", not_before=retry_at(response.headers, now)
+            )
+        return refusal(status, words, call, self._connection)
 
 
 def _pauses() -> Generator[float, Any, None]:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 
+from target_launchdarkly.api.punctual import PunctualAdapter
+
 if TYPE_CHECKING:
     from target_launchdarkly.api.calls import Connection
 
@@ -41,6 +43,7 @@ class Sessions:
         if not hasattr(self._local, "session"):
             session = requests.Session()
             session.auth = _AccessToken(self._access_token)
+            session.mount(self._connection.api_url, PunctualAdapter())
             session.headers.update(
                 {"LD-API-Version": API_VERSION, "User-Agent": self._connection.user_agent}
             )

@@ -104,6 +104,29 @@ def test_patience_ends_with_the_last_cause_and_the_url(
     assert sandbox.included(SEGMENT) == []
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(kind="status", status=503, times=1_000),
+        Fault(kind="status", status=429, times=1_000),
+        Fault(kind="drop-before", times=1_000),
+        Fault(kind="garbage", times=1_000),
+    ],
+    ids=lambda fault: f"{fault.kind}-{fault.status}",
+)
+def test_outage_of_ten_minutes_costs_at_most_twenty_requests(
+    sandbox: Sandbox, sync: Callable[..., Run], clock: FakeClock, fault: Fault
+) -> None:
+    """The rate limit is shared by the whole account, also when it comes back."""
+    sandbox.faults.append(fault)
+
+    run = sync(MESSAGES, max_retry_seconds=600)
+
+    assert_failed(run, "max_retry_seconds")
+    assert clock.elapsed > 500
+    assert len(sandbox.requests) <= 20
+
+
 def test_patience_of_nothing_sends_nothing_again(
     sandbox: Sandbox, sync: Callable[..., Run]
 ) -> None:

@@ -1,0 +1,87 @@
+"""Answers that come a byte at a time: `request_timeout` is that of the whole answer."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from failing_runs import MESSAGES, assert_failed
+from running import SEGMENT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from running import Run
+
+TIMEOUT_SECONDS = 0.4
+#: Far less than the timeout, so that no single read ends it.
+BETWEEN_BYTES_SECONDS = 0.02
+BODY = json.dumps({"key": SEGMENT, "version": 1, "creationDate": 1, "included": []})
+HEAD = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+@contextmanager
+def dripping(at_once: str, *then: str) -> Iterator[str]:
+    """Serve one answer for ever: its beginning at once, the rest a piece at a time."""
+    is_over = threading.Event()
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                threading.Thread(target=answer, args=[connection], daemon=True).start()
+
+    def answer(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(65_536)
+            connection.sendall(at_once.encode())
+            for piece in then:
+                if is_over.wait(BETWEEN_BYTES_SECONDS):
+                    return
+                connection.sendall(piece.encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        is_over.set()
+
+
+SIZED = f"{HEAD}Content-Length: {len(BODY)}\r\n\r\n"
+CHUNKED = f"{HEAD}Transfer-Encoding: chunked\r\n\r\n"
+PIECES = [f"1\r\n{letter}\r\n" for letter in BODY]
+
+
+@pytest.mark.parametrize(
+    ("at_once", "then"),
+    [
+        pytest.param(SIZED, BODY, id="body"),
+        pytest.param(CHUNKED, [*PIECES, "0\r\n\r\n"], id="chunks"),
+        pytest.param(HEAD, "\r\n" + BODY, id="until-the-end-of-the-connection"),
+        pytest.param("", SIZED + BODY, id="everything"),
+        pytest.param(HEAD, [f"X-{n}: {n}\r\n" for n in range(90)], id="headers"),
+        pytest.param("", ["HTTP/1.1 100 Continue\r\n\r\n"] * 90, id="promises"),
+    ],
+)
+def test_answer_that_drips_ends_with_the_timeout(
+    sync: Callable[..., Run], at_once: str, then: str | list[str]
+) -> None:
+    """Each is longer than the timeout allows, and good if one waits for its end."""
+    with dripping(at_once, *then) as url:
+        run = sync(MESSAGES, api_url=url, request_timeout=TIMEOUT_SECONDS, max_retry_seconds=0)
+
+    assert_failed(run, "no answer within request_timeout")
+
+
+def test_answer_that_comes_in_pieces_but_in_time_is_read(sync: Callable[..., Run]) -> None:
+    middle = len(BODY) // 2
+    with dripping(SIZED + BODY[:middle], BODY[middle:]) as url:
+        run = sync(MESSAGES[:1], api_url=url)
+        again = sync(MESSAGES[:2], api_url=url, dry_run=True)
+
+    assert run.error is None
+    assert again.error is None
+    assert "would be added" in again.summary
