@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import uuid
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 #: What the path of every file begins with; it is none of the API's.
 FILES = "/exports/"
 _CHUNK_KEYS = 10_000
+# With none of these, csv would leave a line as it is.
+_SPECIAL = re.compile(r'[",\r\n]')
 _UNITS = ("B", "kB", "MB", "GB")
 _UNIT_STEP = 1_000
 
@@ -56,7 +59,12 @@ class ExportFile:
 
     def _texts(self, keys: Iterator[str]) -> Iterator[str]:
         rules = self._rules
+        # A file of millions is written twice, its size first: csv takes ten times longer.
+        is_plain = not (rules.is_quoted or rules.more_columns)
         while chunk := list(islice(keys, _CHUNK_KEYS)):
+            if is_plain and not _SPECIAL.search("".join(chunk)):
+                yield rules.line_end.join((*chunk, ""))
+                continue
             text = io.StringIO()
             writer = csv.writer(
                 text,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
+import io
 import os
 import uuid
 from dataclasses import dataclass, field, replace
@@ -16,8 +16,6 @@ from .rules import ImportOutcome
 from .segment import Targets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from .rules import ImportRules
     from .segment import Segment
 
@@ -163,10 +161,10 @@ def read_upload(file: IO[bytes], filename: str, mode: object, *, waits: bool) ->
     return Upload(filename, keys, mode, lines, size_bytes, waits)
 
 
-def read_keys(lines: Iterable[bytes]) -> tuple[dict[str, None], int]:
+def read_keys(file: IO[bytes]) -> tuple[dict[str, None], int]:
     """Read the keys in the first column of a CSV file, and count them; empty ones are none."""
     try:
-        rows = csv.reader(codecs.iterdecode(lines, "utf-8-sig"), strict=True)
+        rows = csv.reader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True)
         keys = [row[0] for row in rows if row and row[0]]
     except UnicodeDecodeError as error:
         raise invalid("The file is not UTF-8") from error
