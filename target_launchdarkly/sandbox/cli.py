@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
+from dataclasses import fields
 from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
 import click
 
 from .state.errors import ApiError
+from .state.rules import ExportRules, ImportRules
 from .state.segment import USER_KIND
 from .state.store import (
     DEFAULT_ENVIRONMENT_KEY,
@@ -20,6 +22,7 @@ from .web.faults import FAULT_KINDS, Fault
 from .web.limits import RateLimit
 from .web.log import DROPPED, Exchange, RequestLog
 from .web.meanwhile import Meanwhile
+from .web.rule_specs import parse_export_rules, parse_import_rules
 from .web.server import Sandbox
 
 if TYPE_CHECKING:
@@ -44,6 +47,9 @@ class _Options(TypedDict):
     require_approval: bool
     faults: tuple[Fault, ...]
     meanwhile: tuple[Meanwhile, ...]
+    imports: ImportRules
+    exports: ExportRules
+    count_lag: int
 
 
 def _option_type(parse: Callable[[str], _T]) -> Callable[[str], _T]:
@@ -61,6 +67,10 @@ def _option_type(parse: Callable[[str], _T]) -> Callable[[str], _T]:
 def _parse_segment(text: str) -> tuple[str, str]:
     key, colon, context_kind = text.partition(":")
     return key, context_kind if colon else USER_KIND
+
+
+def _names(rules: type[ImportRules | ExportRules]) -> str:
+    return ", ".join(one.name for one in fields(rules))
 
 
 @click.command()
@@ -111,7 +121,9 @@ def _parse_segment(text: str) -> tuple[str, str]:
     help="Such as 10/10: ten requests in 10 seconds.",
 )
 @click.option("--read-only", is_flag=True, help="The token may not change anything.")
-@click.option("--require-approval", is_flag=True, help="Patches need an approval.")
+@click.option(
+    "--require-approval", is_flag=True, help="Patches need an approval, imports wait for it."
+)
 @click.option(
     "faults",
     "--fault",
@@ -134,19 +146,49 @@ def _parse_segment(text: str) -> tuple[str, str]:
         "What somebody else does at a request: METHOD:segment=KEY,..., such as "
         "PATCH:after=1,segment=beta-users,remove=user-1; * is any method. One of delete, recreate, "
         "or any of add, remove, exclude, unexclude with a key each. Keys: kind, after, times, "
-        "when (before, after)."
+        "when (before, after). Or import, with seconds, and a key to add each."
     ),
+)
+@click.option(
+    "--imports",
+    metavar="SPEC",
+    type=_option_type(parse_import_rules),
+    default="",
+    help=(
+        f"How imports go: NAME[=VALUE],... of {_names(ImportRules)}; such as seconds=600 or "
+        "outcome=stopped."
+    ),
+)
+@click.option(
+    "--exports",
+    metavar="SPEC",
+    type=_option_type(parse_export_rules),
+    default="",
+    help=(
+        f"How exports go: NAME[=VALUE],... of {_names(ExportRules)}; such as denied or "
+        "header=key,missing=2."
+    ),
+)
+@click.option(
+    "--count-lag",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    help="So many GETs still show how many targets a big segment had before a change.",
 )
 def main(**options: Unpack[_Options]) -> None:
     """Run a stand-in for LaunchDarkly's segments API, to rehearse against.
 
     Nothing is kept when it stops. Every request is a line on stderr. A browser at its address
-    shows the segments, their members and their last patches.
+    shows the segments, their members, and their last patches, imports and exports.
     """
     sandbox = _make_sandbox(options)
     sandbox.rate_limit = options["rate_limit"]
     sandbox.read_only = options["read_only"]
     sandbox.approval_required = options["require_approval"]
+    sandbox.import_rules = options["imports"]
+    sandbox.export_rules = options["exports"]
+    sandbox.count_lag_reads = options["count_lag"]
     sandbox.faults.extend(options["faults"])
     for change in options["meanwhile"]:
         change.arrange(sandbox)

@@ -12,9 +12,16 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from target_launchdarkly.sandbox import ForeignChange
+from target_launchdarkly.sandbox import (
+    NEVER,
+    ExportRules,
+    ForeignChange,
+    ForeignImport,
+    ImportRules,
+)
 from target_launchdarkly.sandbox.cli import main
 from target_launchdarkly.sandbox.web.meanwhile import Meanwhile
+from target_launchdarkly.sandbox.web.rule_specs import parse_export_rules, parse_import_rules
 
 COMMAND = [sys.executable, "-m", "target_launchdarkly.sandbox", "--port", "0"]
 OPTIONS = [
@@ -23,6 +30,7 @@ OPTIONS = [
     *("--segment", "beta-users", "--big-segment", "many:org", "--rate-limit", "10/10"),
     *("--fault", "status:status=500,method=PUT"),
     *("--meanwhile", "PUT:segment=beta-users,add=a"),
+    *("--imports", "seconds=60", "--exports", "denied", "--count-lag", "2"),
 ]
 
 
@@ -68,6 +76,8 @@ def test_command_says_that_the_port_is_in_use() -> None:
         pytest.param(["--fault", "nope"], "unknown fault nope", id="unknown-fault"),
         pytest.param(["--fault", "late-drop:later=0"], "start at 1", id="late-at-once"),
         pytest.param(["--meanwhile", "GET:segment=a"], "one thing to a", id="nothing-meanwhile"),
+        pytest.param(["--imports", "outcome=lost"], "one of complete", id="unknown-outcome"),
+        pytest.param(["--exports", "denied=yes"], "stands alone", id="switch-with-a-value"),
         pytest.param(["--rate-limit", "10"], "such as 10/10", id="rate-without-time"),
         pytest.param(["--rate-limit", "0/10"], "at least one request", id="rate-of-nothing"),
         pytest.param(["--port", "70000"], "range", id="port-out-of-range"),
@@ -100,6 +110,12 @@ def meanwhile(*args: Any, **options: Any) -> Meanwhile:
         ),
         pytest.param("*:segment=a,delete", meanwhile("a", fate="delete"), id="delete"),
         pytest.param("*:segment=a,recreate", meanwhile("a", fate="recreate"), id="recreate"),
+        pytest.param(
+            "POST:segment=a,import,add=b,add=c,seconds=5,after=1",
+            Meanwhile(ForeignImport("a", ("b", "c"), seconds=5), "POST", 1),
+            id="import",
+        ),
+        pytest.param("*:segment=a,import", Meanwhile(ForeignImport("a")), id="import-of-nothing"),
     ],
 )
 def test_meanwhile_spec_is_read(spec: str, expected: Meanwhile) -> None:
@@ -120,6 +136,53 @@ def test_meanwhile_spec_is_read(spec: str, expected: Meanwhile) -> None:
 def test_meanwhile_spec_is_refused_with_a_reason(spec: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Meanwhile.parse(spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        pytest.param("", ImportRules(), id="nothing"),
+        pytest.param(
+            "polls=0,seconds=1.5,outcome=stopped,max_keys=5,is_one_step",
+            ImportRules(0, 1.5, "stopped", max_keys=5, is_one_step=True),
+            id="all",
+        ),
+        pytest.param("polls=never", ImportRules(NEVER), id="never"),
+    ],
+)
+def test_spec_of_imports_is_read(spec: str, expected: ImportRules) -> None:
+    assert parse_import_rules(spec) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        pytest.param("denied", ExportRules(denied=True), id="switch"),
+        pytest.param(
+            "header=key,missing=2,more_columns=1,outcome=failed",
+            ExportRules(header="key", missing=2, more_columns=("1",), outcome="failed"),
+            id="values",
+        ),
+    ],
+)
+def test_spec_of_exports_is_read(spec: str, expected: ExportRules) -> None:
+    assert parse_export_rules(spec) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        pytest.param("size=1", "size is not understood; known are polls", id="unknown-name"),
+        pytest.param("missing", "missing needs a value", id="no-value"),
+        pytest.param("missing=-1", "-1 is no whole number", id="below-zero"),
+        pytest.param("missing=never", "never is no whole number", id="never"),
+        pytest.param("seconds=-1", "-1 is no number from 0 on", id="seconds-below-zero"),
+        pytest.param("seconds=nan", "nan is no number from 0 on", id="no-number"),
+    ],
+)
+def test_spec_of_exports_is_refused_with_a_reason(spec: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_export_rules(spec)
 
 
 def test_sandbox_says_what_to_install_without_its_packages() -> None:

@@ -6,14 +6,14 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from page_sandbox import make_sandbox, patch
+from page_sandbox import NOW, call, make_sandbox, patch
 from sandbox_client import targets
 from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from target_launchdarkly.sandbox import ForeignChange, RateLimit, Sandbox
+from target_launchdarkly.sandbox import ForeignChange, ForeignImport, RateLimit, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -177,6 +177,32 @@ def test_page_shows_somebody_elses_change_and_those_to_come(sandbox: Sandbox, pa
     page.wait_for("#flags .badge", ["1 foreign change to come"])
 
 
+def test_page_shows_imports_and_exports(sandbox: Sandbox, page: Page) -> None:
+    page.open(sandbox.url + "#segment=millions")
+    page.wait_for("#members li", ["phone"])
+    assert page.text("#transfers") == []
+    export = sandbox.start_export("millions")
+    page.wait_for("#transfer-rows td:nth-child(n + 2)", ["Export", "–", "preparing"])  # noqa: RUF001
+    for _ in range(2):
+        sandbox.poll_export("millions", export.rpartition("/")[2])
+    page.wait_for("#transfer-rows td:nth-child(n + 2)", ["Export", "1", "complete"])
+    sandbox.clock = lambda: NOW + 1
+    ForeignImport("millions", ("a", "b"))(sandbox)
+    sandbox.stop_import("millions")
+    rows = ["Merge import somebody else", "2", "stopped", "Export", "1", "complete"]
+    page.wait_for("#transfer-rows td:nth-child(n + 2)", rows)
+    page.wait_for("#transfers-note", ["2, newest first"])
+    page.wait_for("#transfer-rows [data-type=warn]", ["stopped"])
+
+
+def test_page_tells_when_the_token_was_shown_to_the_other_host(
+    sandbox: Sandbox, page: Page
+) -> None:
+    call(sandbox, "GET", "/exports/any.csv")
+    page.open(sandbox.url)
+    page.wait_for("#flags .badge", ["token shown to another host 1 time"])
+
+
 def test_page_shows_html_in_keys_and_comments_as_text(
     sandbox: Sandbox, page: Page, chrome: Chrome
 ) -> None:
@@ -240,7 +266,10 @@ def test_page_fits_its_window(sandbox: Sandbox, page: Page, chrome: Chrome, widt
     sandbox.add_segment("a-" + "very-" * 40 + "long-key", included=["k" * 300])
     metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    ForeignImport("millions", mode="replace")(sandbox)
     try:
+        page.open(sandbox.url + "#segment=millions")
+        page.wait_for("#transfer-rows .what", ["Replace import somebody else"])
         page.open(sandbox.url + "#segment=a-" + "very-" * 40 + "long-key")
         page.wait_for("#members li", ["k" * 300])
         root = "document.documentElement"

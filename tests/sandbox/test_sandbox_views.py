@@ -12,7 +12,7 @@ import requests
 from page_sandbox import BETA_USERS, NOW, call, make_sandbox, patch, read, summary
 from sandbox_client import SEGMENTS, SEMANTIC_PATCH, targets
 
-from target_launchdarkly.sandbox import Fault, ForeignChange, RateLimit
+from target_launchdarkly.sandbox import Fault, ForeignChange, ForeignImport, RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,42 @@ def test_overview_counts_the_targets_of_every_kind(sandbox: Sandbox) -> None:
         {"kind": "organization", "included": 2, "excluded": 0},
     ]
     assert (segment["size"], segment["version"], segment["patches"]) == (122, 2, 1)
+
+
+def test_overview_shows_imports_and_exports_newest_first(sandbox: Sandbox) -> None:
+    path = SEGMENTS + "/millions"
+    sandbox.export_rules.polls = 1
+    export = call(sandbox, "POST", path + "/exports").headers["Location"]
+    begun = summary(sandbox, "millions")["transfers"]
+    call(sandbox, "GET", export)
+    sandbox.clock = lambda: NOW + 1
+    ForeignImport("millions", ("a", "b"), "replace", seconds=60)(sandbox)
+    assert begun == [
+        {
+            "what": "export",
+            "started_ms": int(NOW * 1_000),
+            "status": "preparing",
+            "keys": None,
+            "is_foreign": False,
+        }
+    ]
+    assert summary(sandbox, "millions")["transfers"] == [
+        {
+            "what": "replace import",
+            "started_ms": int(NOW * 1_000) + 1_000,
+            "status": "in_progress",
+            "keys": 2,
+            "is_foreign": True,
+        },
+        begun[0] | {"status": "complete", "keys": 1},
+    ]
+    assert summary(sandbox, "beta-users")["transfers"] == []
+
+
+def test_overview_counts_what_showed_the_token_to_the_other_host(sandbox: Sandbox) -> None:
+    assert read(sandbox, "/sandbox/overview")["leaks"] == 0
+    call(sandbox, "GET", "/exports/any.csv")
+    assert read(sandbox, "/sandbox/overview")["leaks"] == 1
 
 
 def test_overview_names_the_kind_of_a_segment_without_targets(sandbox: Sandbox) -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from target_launchdarkly.sandbox.state.foreign import VERBS, Fate, ForeignChange
+from target_launchdarkly.sandbox.state.foreign import (
+    VERBS,
+    Fate,
+    ForeignChange,
+    ForeignImport,
+)
 
 from .happenings import WHENS, When
 from .turns import Turn
@@ -13,17 +18,19 @@ from .turns import Turn
 if TYPE_CHECKING:
     from .server import Sandbox
 
+_Deed: TypeAlias = Fate | Literal["import"]
+
 _ANY_METHOD = "*"
 _FATES: tuple[Fate, ...] = ("delete", "recreate")
-_NAMES = ("segment", "kind", *VERBS, "after", "times", "when")
-_FORM = "METHOD:segment=KEY, and add, remove, exclude or unexclude=KEY, delete or recreate"
+_NAMES = ("segment", "kind", *VERBS, "after", "times", "when", "seconds")
+_FORM = "METHOD:segment=KEY, and add, remove, exclude or unexclude=KEY, delete, recreate or import"
 
 
 @dataclass(frozen=True, slots=True)
 class Meanwhile:
     """A change and the request at which it comes; the fields are those of `Sandbox.meanwhile`."""
 
-    change: ForeignChange
+    change: ForeignChange | ForeignImport
     method: str | None = None
     after: int = 0
     when: When = "before"
@@ -46,14 +53,14 @@ class Meanwhile:
         `*` is any method.
         """
         method, _, rest = spec.partition(":")
-        fate, values = _read_pairs(rest)
+        deed, values = _read_pairs(rest)
         (when,) = values.pop("when", ["before"])[-1:]
         if when not in WHENS:
             raise ValueError(f"when is {' or '.join(WHENS)}")
         (after,) = values.pop("after", ["0"])[-1:]
         (times,) = values.pop("times", ["1"])[-1:]
         return cls(
-            _change(fate, values),
+            _change(deed, values),
             None if method == _ANY_METHOD else method,
             int(after),
             when,
@@ -61,24 +68,30 @@ class Meanwhile:
         )
 
 
-def _read_pairs(text: str) -> tuple[Fate, dict[str, list[str]]]:
-    """Give what becomes of the segment, and the values of every name."""
-    fate: Fate = "change"
+def _read_pairs(text: str) -> tuple[_Deed, dict[str, list[str]]]:
+    """Give what is done to the segment, and the values of every name."""
+    deed: _Deed = "change"
     values: dict[str, list[str]] = {}
     for pair in filter(None, text.split(",")):
         name, equals, value = pair.partition("=")
-        if pair in _FATES:
-            fate = pair
+        if pair == "import":
+            deed = "import"
+        elif pair in _FATES:
+            deed = pair
         elif equals and name in _NAMES:
             values.setdefault(name, []).append(value)
         else:
             raise ValueError(f"{pair} is not understood; it reads {_FORM}")
-    return fate, values
+    return deed, values
 
 
-def _change(fate: Fate, values: dict[str, list[str]]) -> ForeignChange:
+def _change(deed: _Deed, values: dict[str, list[str]]) -> ForeignChange | ForeignImport:
     if "segment" not in values:
         raise ValueError(f"a segment is missing; it reads {_FORM}")
+    (segment_key,) = values["segment"][-1:]
+    if deed == "import":
+        seconds = float(values.get("seconds", ["60"])[-1])
+        return ForeignImport(segment_key, tuple(values.get("add", ())), seconds=seconds)
     keys = {verb: tuple(values[verb]) for verb in VERBS if verb in values}
     context_kind = values.get("kind", [None])[-1]
-    return ForeignChange(values["segment"][-1], context_kind=context_kind, fate=fate, **keys)
+    return ForeignChange(segment_key, context_kind=context_kind, fate=deed, **keys)

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from target_launchdarkly.sandbox.state.exports import Export
+    from target_launchdarkly.sandbox.state.imports import Import
     from target_launchdarkly.sandbox.state.segment import Segment, Side
 
     from .server import Sandbox
 
 PAGE_SIZE = 50
+MAX_TRANSFERS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ def overview(sandbox: Sandbox) -> dict[str, object]:
         "pending_foreign": len(sandbox.happenings) - sandbox.late,
         "rate_limit": limit.document(sandbox.clock()) if limit else None,
         "requests": sandbox.log.table(),
+        "leaks": len(sandbox.leaks),
         "segments": summaries,
     }
 
@@ -131,6 +135,36 @@ def _summary(segment: Segment) -> dict[str, object]:
         "created_ms": segment.created_ms,
         "modified_ms": segment.modified_ms,
         "import_in_progress": segment.import_in_progress,
+        "transfers": _transfers(segment),
+    }
+
+
+def _transfers(segment: Segment) -> list[dict[str, object]]:
+    """Give the last imports and exports, newest first."""
+    imports = [(one.created, _import(one)) for one in segment.imports.values()]
+    exports = [(one.created, _export(one)) for one in segment.exports.values()]
+    oldest_first = sorted((*imports, *exports), key=lambda one: one[0])
+    return [document for _, document in islice(reversed(oldest_first), MAX_TRANSFERS)]
+
+
+def _import(one: Import) -> dict[str, object]:
+    return {
+        "what": f"{one.mode} import",
+        "started_ms": int(one.created * 1_000),
+        "status": one.status,
+        "keys": one.size,
+        "is_foreign": one.is_foreign,
+    }
+
+
+def _export(one: Export) -> dict[str, object]:
+    """Give what is known of an export: how many keys, as soon as it has its file."""
+    return {
+        "what": "export",
+        "started_ms": int(one.created * 1_000),
+        "status": one.status,
+        "keys": one.file.members if one.file else None,
+        "is_foreign": False,
     }
 
 
