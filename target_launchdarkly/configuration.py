@@ -120,20 +120,24 @@ class ConfiguredTarget(Target):
             ctx.exit(1)
 
 
-def unknown_variables(environ: Iterable[str], prefix: str, known: Iterable[str]) -> list[str]:
+def unknown_variables(environ: Mapping[str, str], prefix: str, known: Iterable[str]) -> list[str]:
     """Return the names of variables with the target's prefix that are nothing it knows.
 
     Meltano writes settings within settings with the outer one's name in front, and its own with one
-    more underscore.
+    more underscore. A loader that inherits from this one (`target-launchdarkly-orgs`) has variables
+    of its own, which Meltano reads.
     """
     names = {f"{prefix}{name.upper()}" for name in known}
+    loader = environ.get("MELTANO_LOADER_NAME", "").upper().replace("-", "_") + "_"
+    inheriting = (loader,) if loader.startswith(prefix) and loader != prefix else ()
+    theirs = (f"{prefix}_", *(f"{prefix}{each.upper()}_" for each in NESTING), *inheriting)
     return [
         name
         for name in sorted(environ)
         if name.startswith(prefix)
         and name not in names
         and name != f"{prefix}LOGLEVEL"
-        and not name.startswith((f"{prefix}_", *(f"{prefix}{each.upper()}_" for each in NESTING)))
+        and not name.startswith(theirs)
     ]
 
 

@@ -249,17 +249,34 @@ def test_variable_that_is_no_setting_is_warned_of_with_the_nearest_name(
     ],
 )
 def test_variable_that_somebody_reads_is_not_warned_of(name: str) -> None:
-    environ = [PREFIX + name.upper(), "PATH", "target_launchdarkly_dryrun", "TARGET_OTHER_X"]
+    names = [PREFIX + name.upper(), "PATH", "target_launchdarkly_dryrun", "TARGET_OTHER_X"]
+    environ = dict.fromkeys(names, "any")
     known = {*TargetLaunchDarkly.config_jsonschema["properties"], *WITHOUT_EFFECT}
 
     assert unknown_variables(environ, PREFIX, known) == []
 
 
 def test_variables_that_nobody_reads_are_found_in_order() -> None:
-    environ = [f"{PREFIX}DRYRUN", f"{PREFIX}STREAMSX", f"{PREFIX}DRY_RUN", f"{PREFIX}ACCESS"]
+    names = [f"{PREFIX}DRYRUN", f"{PREFIX}STREAMSX", f"{PREFIX}DRY_RUN", f"{PREFIX}ACCESS"]
 
-    assert unknown_variables(environ, PREFIX, ["dry_run"]) == [
+    assert unknown_variables(dict.fromkeys(names, "any"), PREFIX, ["dry_run"]) == [
         f"{PREFIX}ACCESS",
         f"{PREFIX}DRYRUN",
         f"{PREFIX}STREAMSX",
     ]
+
+
+@pytest.mark.parametrize("loader", ["target-launchdarkly-orgs", "target-launchdarkly--orgs"])
+def test_variables_of_an_inheriting_loader_are_left_to_meltano(loader: str) -> None:
+    """Meltano writes all its settings into variables that begin with its name."""
+    own = loader.upper().replace("-", "_")
+    names = [f"{own}_ACCESS_TOKEN", f"{PREFIX}DRYRUN"]
+    environ = {"MELTANO_LOADER_NAME": loader} | dict.fromkeys(names, "any")
+
+    assert unknown_variables(environ, PREFIX, ["access_token"]) == [f"{PREFIX}DRYRUN"]
+
+
+def test_variables_of_the_loader_itself_are_looked_at() -> None:
+    environ = {"MELTANO_LOADER_NAME": "target-launchdarkly", f"{PREFIX}DRYRUN": "true"}
+
+    assert unknown_variables(environ, PREFIX, ["dry_run"]) == [f"{PREFIX}DRYRUN"]

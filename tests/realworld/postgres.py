@@ -48,13 +48,27 @@ class Server:
     port: int
     password: str
 
+    def variables(self, database: str) -> dict[str, str]:
+        """Return what leads `psql` to a database."""
+        return {
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(self.port),
+            "PGUSER": USER,
+            "PGPASSWORD": self.password,
+            "PGDATABASE": database,
+        }
+
+    @property
+    def has_wal2json(self) -> bool:
+        """Whether the plugin is there that taps read the log by."""
+        return (self.programs.parent / "lib" / "wal2json.so").exists()
+
     def execute(self, database: str, *statements: str) -> None:
         """Run SQL, each statement in a transaction of its own."""
-        address = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": USER}
         ours = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
         done = subprocess.run(
-            [self.programs / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database],
-            env=ours | address | {"PGPASSWORD": self.password},
+            [self.programs / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1"],
+            env=ours | self.variables(database),
             input=";\n".join([*statements, ""]),
             capture_output=True,
             check=False,
@@ -105,7 +119,7 @@ class Database:
 
     def open_slot(self) -> None:
         """Make the slot from which a log based run reads; without wal2json, skip."""
-        if not list(self.server.programs.parent.glob("lib/wal2json.so")):
+        if not self.server.has_wal2json:
             pytest.skip(f"the server in {self.server.programs} has no wal2json")
         self.execute(f"select pg_create_logical_replication_slot('{self.slot}', 'wal2json')")
 
