@@ -28,9 +28,15 @@ TEXT = texts()
 SCHEMA: dict[str, Any] = dict(settings.CONFIG_JSONSCHEMA)
 TargetLaunchDarkly.append_builtin_config(SCHEMA)
 KNOWN = set(SCHEMA["properties"])
-#: Names that look like settings and are none: columns, Meltano's words and modules.
+#: Names that look like settings and are none: columns, a parameter of PostgreSQL, modules, and what
+#: Meltano and the taps call their own in the projects that are shown.
 OTHER_NAMES = {
-    "pip_url",
+    "output_plugin_libraries",
+    *(
+        name
+        for path in ROOT.glob("examples/*/meltano.yml")
+        for name in re.findall(r"^[ -]*(\w+):", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ),
     *("audience_size", "context_key", "is_member", "org_id", "updated_at", "user_id"),
     *("_sdc_deleted_at", "_sdc_lsn"),
     *(path.stem for path in ROOT.glob("target_launchdarkly/**/*.py")),
@@ -45,10 +51,13 @@ OURS = {
 #: Programs of others that a reader has or installs; the options of each that the documents use.
 THEIRS: dict[str, set[str]] = {
     "cat": set(),
+    "cp": {"-R"},
+    "export": set(),
     "make": set(),
     "meltano": set(),  # looked up where Meltano is: tests/realworld
     "pip": set(),
     "pipx": set(),
+    "psql": {"--file"},
     "tail": {"-n"},
     "tap-snowflake": {"--catalog", "--config", "--discover", "--state"},
     "uv": set(),
