@@ -9,7 +9,7 @@ import requests
 from launchdarkly_api.models.status_conflict_error_rep import StatusConflictErrorRep
 from sandbox_client import MANY, SEGMENTS, BigClient, refusal
 
-from target_launchdarkly.sandbox import NEVER, ApiError, ForeignImport, Sandbox
+from target_launchdarkly.sandbox import NEVER, ApiError, Fault, ForeignImport, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -206,6 +206,40 @@ def test_import_may_never_end(client: BigClient, sandbox: Sandbox) -> None:
     sandbox.import_rules.polls = NEVER
     path = client.upload(b"c\n").headers["Location"]
     assert {client.poll(path) for _ in range(10)} == {"in_progress"}
+
+
+# Late
+
+
+@pytest.mark.parametrize("later", [1, None])
+def test_import_may_be_answered_with_an_error_and_start_late(
+    client: BigClient, sandbox: Sandbox, later: int | None
+) -> None:
+    sandbox.import_rules.polls = 0
+    sandbox.faults.append(Fault("late-status", method="POST", later=later))
+    assert client.upload(b"c\n", mode="merge").status_code == 504
+    assert (sandbox.included("many", "org"), sandbox.late) == (["a", "b"], 1)
+    client.segment()
+    assert sandbox.late == (0 if later else 1)
+    sandbox.apply_late()
+    assert sandbox.included("many", "org") == ["a", "b", "c"]
+
+
+def test_import_that_is_late_waits_for_no_other(client: BigClient, sandbox: Sandbox) -> None:
+    sandbox.faults.append(Fault("late-status", method="POST", later=None))
+    client.upload(b"c\n")
+    client.upload(b"d\n", path=OTHER)
+    assert sandbox.apply_late() == 0
+    assert not client.segment().import_in_progress
+
+
+@pytest.mark.parametrize("path", ["/contexts", "/exports"])
+def test_post_of_another_kind_is_never_late(client: BigClient, sandbox: Sandbox, path: str) -> None:
+    sandbox.faults.append(Fault("late-status", method="POST"))
+    body = {"included": {"add": ["c"]}}
+    assert client.call("POST", MANY + path, json=body).status_code == 504
+    assert sandbox.late == 0
+    assert sandbox.included("many", "org") == ["a", "b"]
 
 
 # Approvals

@@ -128,7 +128,7 @@ async def _respond_with_fault(
     if fault is None:
         return await apply(request)
     await asyncio.sleep(fault.seconds)
-    is_late = fault.is_late and request.method == "PATCH"
+    is_late = fault.is_late and (request.method == "PATCH" or request.path.endswith("/imports"))
     if fault.is_before and not is_late:
         return web.Response() if fault.is_dropping else _made_up(fault, request)
     response = await apply(request)

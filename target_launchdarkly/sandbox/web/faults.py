@@ -31,7 +31,7 @@ FaultKind: TypeAlias = Literal[
     "stale",
 ]
 FAULT_KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
-# Kinds that let a patch be applied later.
+# Kinds that let a patch be applied, or an import started, later.
 KINDS_LATE = frozenset({"late-drop", "late-status"})
 # Kinds that answer instead of the API; the others let it apply the request first.
 KINDS_BEFORE = KINDS_LATE | {"status", "drop-before", "reset-before", "html", "redirect"}
@@ -77,8 +77,8 @@ class Fault:
         times: how often it happens.
         headers: added to the answer, such as `{"Retry-After": "3"}`.
         body: of the answer, for the kinds that make one up.
-        later: for the late kinds: the patch is applied at so many requests to the API after it;
-            None for never, unless told to.
+        later: for the late kinds: the patch is applied, or the import started, at so many requests
+            to the API after it; None for never, unless told to.
         when: for the late kinds: before or after that request is handled.
         behind: for `stale`: the answer to a GET of a segment shows it as it was so many changes
             ago, the answer to a PATCH as it was before the patch, or as many changes less one
@@ -118,7 +118,7 @@ class Fault:
 
     @property
     def is_late(self) -> bool:
-        """Say whether a patch is applied later."""
+        """Say whether a patch is applied, or an import started, later."""
         return self.kind in KINDS_LATE
 
     @property

@@ -131,8 +131,14 @@ class ApiHandlers:
         return json_answer(self._sandbox.target_state(segment_key, request.match_info["context"]))
 
     async def _start_import(self, request: web.Request) -> web.Response:
-        segment_key = self._segment_key(request)
-        location = self._sandbox.start_import(segment_key, await _upload(request))
+        segment_key, upload = self._segment_key(request), await _upload(request)
+        fault = FAULT_MET.get()
+        if fault and fault.is_late:
+            self._sandbox.change_late(
+                lambda sandbox: sandbox.start_import(segment_key, upload), fault.later, fault.when
+            )
+            return web.Response(status=202)
+        location = self._sandbox.start_import(segment_key, upload)
         return web.Response(status=204, headers={"Location": location})
 
     async def _poll_import(self, request: web.Request) -> web.Response:
