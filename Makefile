@@ -40,6 +40,7 @@ lint: $(READY) ## Check style and dependencies
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/deptry .
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/schedule/github_actions.yml
 
 types: $(READY) ## Check types
 	$(BIN)/mypy

@@ -61,6 +61,7 @@ def arguments() -> tuple[Path, list[str]]:
 def run(project: Path, url: str, options: list[str]) -> None:
     """Build the models and sync them, printing what tells of it as it comes."""
     variables = {
+        "CHECKOUT": str(ROOT),
         "NO_COLOR": "1",
         "TARGET_LAUNCHDARKLY_ACCESS_TOKEN": TOKEN,
         "TARGET_LAUNCHDARKLY_API_URL": url,

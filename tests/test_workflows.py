@@ -13,7 +13,9 @@ import yaml
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))
 RELEASE = ROOT / ".github" / "workflows" / "release.yml"
-each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+#: The one that users copy is as careful.
+EXAMPLE = ROOT / "examples" / "schedule" / "github_actions.yml"
+each_workflow = pytest.mark.parametrize("path", [*WORKFLOWS, EXAMPLE], ids=lambda path: path.stem)
 
 
 def read(path: Path) -> dict[str, Any]:
