@@ -92,13 +92,20 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "Segment key field",
         "Record property that names the segment, so that one stream feeds many segments.",
     ),
+    "expires_at_field": _text(
+        "Expires at field",
+        "Record property with the moment when membership ends: ISO 8601 with an offset, a date, or "
+        "epoch seconds or milliseconds; null for never. LaunchDarkly ends the membership then, "
+        "whether the pipeline runs or not. Once the moment has passed, the record counts as false. "
+        "Standard segments only; needs the role action `updateExpiringTargets`.",
+    ),
     "streams": {
         "type": "object",
         "title": "Streams",
         "description": "Settings of single streams: an object of stream name to any of "
         "`segment_key`, `context_kind`, `audience_sync_mode`, `context_key_field`, "
-        "`membership_field`, `segment_key_field`, `mirror_source`, `audience_size_field` and "
-        "`max_removal_percent`.",
+        "`membership_field`, `segment_key_field`, `expires_at_field`, `mirror_source`, "
+        "`audience_size_field` and `max_removal_percent`.",
     },
     "mirror_source": _choice(
         "Mirror source",
@@ -151,8 +158,8 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "Invalid record action",
         "fail",
         ("fail", "skip"),
-        "What happens to a record whose key or flag cannot be used, and to a key that LaunchDarkly "
-        "refuses: `fail` ends the run, `skip` leaves it out and counts it.",
+        "What happens to a record whose key, flag or end of membership cannot be used, and to a "
+        "key that LaunchDarkly refuses: `fail` ends the run, `skip` leaves it out and counts it.",
     ),
     "create_segment": _choice(
         "Create segment",
@@ -203,6 +210,7 @@ STREAM_NAMES = (
     "max_removal_percent",
     "context_key_field",
     "membership_field",
+    "expires_at_field",
 )
 PROPERTIES["streams"]["additionalProperties"] = {
     "type": "object",

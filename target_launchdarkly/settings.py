@@ -60,6 +60,7 @@ class StreamSettings:
     audience_sync_mode: Any
     mirror_source: Any
     audience_size_field: str | None
+    expires_at_field: str | None
     max_removal_percent: float
     context_key_field: str
     membership_field: str
@@ -249,7 +250,10 @@ def _mixed_segments(named: Mapping[str, StreamSettings]) -> Iterator[str]:
 
 
 def _field_problems(prefix: str, stream: StreamSettings) -> Iterator[str]:
-    names = ("context_key_field", "membership_field", "segment_key_field", "audience_size_field")
+    names = (
+        *("context_key_field", "membership_field", "segment_key_field", "audience_size_field"),
+        "expires_at_field",
+    )
     seen: dict[str, str] = {}
     for name in names:
         column = getattr(stream, name)

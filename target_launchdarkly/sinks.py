@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,13 +10,14 @@ from singer_sdk.exceptions import MissingKeyPropertiesError
 from singer_sdk.sinks import BatchSink
 
 from target_launchdarkly.audience.completeness import whole_number
-from target_launchdarkly.audience.words import IN, OUT, SPARED
+from target_launchdarkly.audience.words import IN, NEVER, OUT, SPARED
 from target_launchdarkly.configuration import ConfiguredTarget
-from target_launchdarkly.errors import InvalidRecordError, StreamError
+from target_launchdarkly.errors import InvalidRecordError, SegmentError, StreamError
 from target_launchdarkly.intake.columns import DELETED_AT, booleans_of, columns_of
-from target_launchdarkly.intake.membership import ABSENT, MembershipRule
+from target_launchdarkly.intake.membership import ABSENT, MembershipRule, segment_key_of
+from target_launchdarkly.intake.moments import BIG_DO_NOT_END
 from target_launchdarkly.intake.rows import row_of
-from target_launchdarkly.settings import DEFAULT_MEMBERSHIP_FIELD, KEY_PATTERN
+from target_launchdarkly.settings import DEFAULT_MEMBERSHIP_FIELD
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from target_launchdarkly.audience.planner import Planner
     from target_launchdarkly.audience.streams import Feed, Stream, Streams
     from target_launchdarkly.intake.columns import Columns
-    from target_launchdarkly.intake.membership import Row
+    from target_launchdarkly.intake.membership import Membership, Row
     from target_launchdarkly.report.tally import Tally
     from target_launchdarkly.segments.segments import Segments
 
@@ -41,6 +41,8 @@ class AudienceTarget(ConfiguredTarget):
     segments: Segments
     streams: Streams
     planner: Planner
+    #: Epoch milliseconds of the run, by which its records say whether a membership has ended.
+    now_ms: int
     #: The tap's stream whose message is in work; stream maps may call it otherwise.
     tap_stream = ""
     #: Changes whenever a stream gets another sink.
@@ -95,7 +97,7 @@ class AudienceSink(BatchSink):
         self.columns = columns_of(self.stream, properties)
         self._demand_usable(properties)
         mode: Any = "snapshot" if self.stream.is_snapshot else self.stream.audience_sync_mode
-        self.rule = MembershipRule(mode, self.columns)
+        self.rule = MembershipRule(mode, self.columns, target.now_ms)
         #: By the tap's stream and the segment.
         self._lines: dict[tuple[str, str], Line] = {}
         self._invalid_warned = False
@@ -125,17 +127,16 @@ class AudienceSink(BatchSink):
                 f"the SCHEMA of stream '{name}' has lost '{', '.join(lost)}' in mid-run, which is "
                 "read. Look at the tap; run again when its SCHEMA is the same throughout."
             )
-        if problem := self._lack("key", properties):
-            self._refuse_or_warn(problem)
-        if problem := self._lack("segment", properties):
-            self._refuse_or_warn(problem)
-        if stream.is_snapshot and (problem := self._lack("size", properties)):
-            raise StreamError(problem)
+        for role in ("key", "segment"):
+            if problem := self._lack(role, properties):
+                self._refuse_or_warn(problem)
+        for role in ("expires", *(["size"] if stream.is_snapshot else [])):
+            if problem := self._lack(role, properties):
+                raise StreamError(problem)
         self._look_for_flag(properties)
 
     def _look_for_flag(self, properties: dict[str, Any]) -> None:
-        problem = self._lack("flag", properties)
-        if problem is None:
+        if not (problem := self._lack("flag", properties)):
             return
         if self.stream.membership_field != DEFAULT_MEMBERSHIP_FIELD:
             raise StreamError(problem)
@@ -164,9 +165,9 @@ class AudienceSink(BatchSink):
 
     @property
     def needs_flag(self) -> bool:
-        """Whether nothing says who leaves: neither a flag nor when a row was deleted."""
+        """Whether nothing says who leaves: no flag, and no moment of deletion or of the end."""
         by_changes = self.stream.audience_sync_mode == "mirror" and not self.stream.is_snapshot
-        return by_changes and not self.columns.declared & {"flag", "deleted"}
+        return by_changes and not self.columns.declared & {"flag", "deleted", "expires"}
 
     def take(self, row: Row, version: object) -> None:
         """Process a record, as the target would, from what is read of it.
@@ -266,14 +267,20 @@ class AudienceSink(BatchSink):
             self._reject(problem)
             self._leave_out(line, row)
             return
-        key, included = membership
+        self._say(line, row, membership)
+        self.line = line
+
+    def _say(self, line: Line, row: Row, membership: Membership) -> None:
+        key, included, ends_ms = membership
+        if ends_ms is not None and line.tally.is_big:
+            raise SegmentError(BIG_DO_NOT_END.format(line.feed.audience.segment_key))
         if key is not row.key and row.key.__class__ is str:
             line.tally.trimmed += key != row.key
         if included is None:
             line.tally.not_acted_on += 1
         else:
-            line.feed.voice.say(key, IN if included else OUT)
-        self.line = line
+            moment = (included and ends_ms) or NEVER
+            line.feed.voice.say(key, IN if included else OUT, moment)
 
     def _says_empty(self, row: Row) -> bool:
         """Whether a row names nobody and says that this is the whole audience."""
@@ -285,7 +292,7 @@ class AudienceSink(BatchSink):
         """Return what the stream says about the segment that a record names."""
         segment_key = self.stream.segment_key or ""
         if self.columns.segment is not None:
-            segment_key = _segment_key(row.segment, self.columns.segment)
+            segment_key = segment_key_of(row.segment, self.columns.segment)
         line = self._lines.get((stream.name, segment_key))
         return self._new_line(stream, segment_key) if line is None else line
 
@@ -299,8 +306,7 @@ class AudienceSink(BatchSink):
                 "that says LOG_BASED."
             )
         feed = self._target.streams.feed(stream, segment_key)
-        kind = self.stream.context_kind
-        segment = self._target.segments.open(segment_key, kind, self._target.planner)
+        segment = self._target.segments.open(*feed.audience, self._target.planner)
         line = self._lines[stream.name, segment_key] = Line(stream, feed, segment.tally)
         return line
 
@@ -337,10 +343,3 @@ class NobodysSink(BatchSink):
     @override
     def process_batch(self, context: dict[str, Any]) -> None:
         """Do nothing: there are no records."""
-
-
-def _segment_key(value: object, name: str) -> str:
-    key = value.strip() if isinstance(value, str) else ""
-    if not re.match(KEY_PATTERN, key):
-        raise InvalidRecordError(f"'{name}' holds no segment key.")
-    return key

@@ -83,7 +83,12 @@ class TargetLaunchDarkly(CommandTarget):
     def planner(self) -> Planner:  # type: ignore[override]
         """What draws and judges the plans of this run."""
         policy = Policy(self.settings.removal_action, self.settings.excluded_key_action)
-        return Planner(self.words, self.streams, policy)
+        return Planner(self.words, self.streams, policy, self.clock.now)
+
+    @cached_property
+    def now_ms(self) -> int:  # type: ignore[override]
+        """Epoch milliseconds when this run looked at the clock first."""
+        return int(self.clock.now() * 1000)
 
     # Messages
 

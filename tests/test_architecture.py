@@ -34,6 +34,7 @@ ROOMS: dict[str, set[str]] = {
     "api/client": {
         *("errors", "api/answers", "api/calls", "api/clock", "api/limits", "api/sessions"),
     },
+    "api/expiring": {"api/answers", "api/calls", "api/client", "api/quoting"},
     # What the streams said becomes a plan, and the plan is judged.
     "audience/words": set(),
     "audience/bookmarks": set(),
@@ -42,16 +43,21 @@ ROOMS: dict[str, set[str]] = {
         *("errors", "audience/bookmarks", "audience/completeness", "audience/words"),
     },
     "audience/plan": {"audience/words"},
+    "audience/expirations": {"audience/words"},
     "audience/guard": set(),
-    "audience/planner": {"audience/guard", "audience/plan"},
+    "audience/planner": {
+        *("audience/expirations", "audience/guard", "audience/plan", "audience/words"),
+    },
     # A plan becomes requests.
     "report/tally": set(),
     "segments/patches": set(),
     "segments/halving": {"errors", "audience/plan"},
     "segments/drafts": {"errors", "segments/halving", "segments/patches"},
+    "segments/lists": {"audience/plan"},
+    "segments/expiring": {"errors", "api/expiring", "audience/expirations", "segments/patches"},
     "segments/standard": {
-        *("errors", "audience/plan", "audience/words"),
-        *("segments/drafts", "segments/patches"),
+        *("errors", "audience/words"),
+        *("segments/drafts", "segments/expiring", "segments/lists", "segments/patches"),
     },
     "segments/big": {
         *("errors", "audience/guard", "audience/plan", "audience/words"),
@@ -62,20 +68,24 @@ ROOMS: dict[str, set[str]] = {
     },
     # Lines become records, records words.
     "intake/columns": {"errors", "names"},
-    "intake/membership": {"errors"},
+    "intake/moments": {"errors"},
+    "intake/membership": {"errors", "properties", "intake/moments"},
     "intake/blocks": set(),
     "intake/rows": {"intake/membership"},
     "intake/batches": {"errors", "intake/blocks", "intake/membership", "intake/rows"},
     "intake/reader": {"errors", "intake/membership"},
-    "intake/ways": {"audience/words", "intake/membership", "intake/rows"},
+    "intake/ways": {
+        *("errors", "audience/words"),
+        *("intake/membership", "intake/moments", "intake/rows"),
+    },
     "intake/records": {"intake/blocks", "intake/ways"},
-    "report/check": {"errors"},
+    "report/check": {"errors", "api/expiring"},
     "report/progress": set(),
     # Where an SDK developer looks first.
     "configuration": {"names", "settings"},
     "sinks": {
         *("errors", "settings", "configuration", "audience/completeness", "audience/words"),
-        *("intake/columns", "intake/membership", "intake/rows"),
+        *("intake/columns", "intake/membership", "intake/moments", "intake/rows"),
     },
     "checkpoint": {"errors"},
     "command": {
@@ -96,11 +106,17 @@ ROOMS_FOR_TYPES: dict[str, set[str]] = {
     "audience/streams": {"settings"},
     "audience/guard": {"audience/plan"},
     "audience/planner": {"audience/streams", "audience/words"},
-    "segments/patches": {"audience/plan"},
-    "segments/standard": {"api/answers", "api/client", "audience/planner", "report/tally"},
+    "segments/patches": {"audience/expirations", "audience/plan"},
+    "segments/expiring": {
+        *("api/answers", "api/client", "audience/plan", "report/tally", "segments/drafts"),
+    },
+    "segments/standard": {
+        *("api/answers", "api/client", "audience/expirations", "audience/plan"),
+        *("audience/planner", "report/tally"),
+    },
     "segments/big": {"api/answers", "api/client", "audience/planner", "report/tally"},
     "segments/segments": {"api/answers", "api/client", "audience/planner"},
-    "report/tally": {"audience/plan"},
+    "report/tally": {"audience/expirations", "audience/plan"},
     "report/check": {"api/answers", "api/client", "settings"},
     "report/progress": {"api/client", "segments/segments"},
     "intake/columns": {"settings"},
@@ -131,9 +147,9 @@ LIBRARIES: dict[str, set[str]] = {
 #: Rooms without any library, so that they can be tested, and understood, alone.
 PURE = {
     *("errors", "names", "properties", "settings", "report/tally"),
-    *("api/limits", "api/quoting", "intake/columns", "intake/membership"),
+    *("api/limits", "api/quoting", "intake/columns", "intake/membership", "intake/moments"),
     *("audience/bookmarks", "audience/completeness", "audience/streams", "audience/plan"),
-    *("audience/guard", "audience/planner", "segments/patches"),
+    *("audience/expirations", "audience/guard", "audience/planner", "segments/patches"),
 }
 #: Modules of the standard library through which a pure room could reach outside.
 IMPURE_MODULES = {

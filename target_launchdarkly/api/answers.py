@@ -20,6 +20,8 @@ Answer: TypeAlias = dict[str, Any]
 #: Stands for the 403 of an environment that requires approvals. A bare 403 says the same by its
 #: status, so LaunchDarkly's message tells the two apart.
 APPROVAL_REQUIRED = 403_1
+#: Stands for the 403 of a request about expiring targets.
+EXPIRING_REFUSED = 403_2
 #: What to do about an answer that a retry would not change, by status or by its hundred.
 REMEDIES = {
     300: "Redirects are not followed, because the token would go elsewhere. Correct api_instance "
@@ -30,6 +32,9 @@ REMEDIES = {
     "instance of that account: asked was {url}.",
     403: "The token may not change segments. Give it the Writer role, or a custom role with the "
     "actions updateIncluded and updateExcluded.",
+    EXPIRING_REFUSED: "The token may not say when targets expire, or the account's plan does not "
+    "have that. Give the token the Writer role, or a custom role with the action "
+    "updateExpiringTargets; or take expires_at_field out of the settings.",
     APPROVAL_REQUIRED: "The environment requires approvals. Give the token a role with the action "
     "bypassRequiredSegmentApproval, or sync into an environment without them.",
 }
@@ -94,6 +99,14 @@ def segment_of(response: requests.Response, call: Call) -> Answer:
     return answer
 
 
+def expiring_of(response: requests.Response, call: Call) -> Answer:
+    """Return an answer about expiring targets, or ask again: one without any list is foreign."""
+    answer = object_of(response, call)
+    if not isinstance(answer.get("items"), list):
+        raise TransientError(f"HTTP {response.status_code}, but the answer lists no targets")
+    return answer
+
+
 def import_id_of(response: requests.Response, call: Call) -> str:
     """Return the last part of `Location`: what stands before it is not followed anywhere."""
     try:
@@ -145,6 +158,8 @@ def refusal(status: int, words: Words, call: Call, connection: Connection) -> La
         return _not_found(refused, words, call, connection)
     if status == requests.codes.forbidden and "approval is required" in words.message:
         status = APPROVAL_REQUIRED
+    elif status == requests.codes.forbidden and call.is_about_expiring:
+        status = EXPIRING_REFUSED
     remedy = REMEDIES.get(status) or REMEDIES.get(status // 100 * 100) or REMEDIES[400]
     return LaunchDarklyError(f"{refused} {remedy.format(url=call.public_url)}")
 

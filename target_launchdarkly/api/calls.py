@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from io import SEEK_END
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import quote
 from uuid import uuid4
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 UPLOAD_BLOCK_BYTES = 65_536
 #: What stands before a context key in a URL.
 CONTEXTS = "/contexts/"
+#: What stands between a segment and an environment in a URL about expiring targets.
+EXPIRING_TARGETS = "/expiring-targets/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +89,23 @@ class Call:
         return self.url.partition("?")[0].partition(CONTEXTS)[0]
 
     @property
+    def is_about_expiring(self) -> bool:
+        """Whether the request is about when targets leave by themselves."""
+        return EXPIRING_TARGETS in self.url
+
+    @property
     def keys(self) -> list[str]:
         """The context keys that the request carries, but for those of an upload."""
         if self.body is None or isinstance(self.body, Upload):
             return []
         instructions = self.body.get("instructions", ())
-        return [key for instruction in instructions for key in instruction["values"]]
+        return [
+            key
+            for instruction in instructions
+            for key in instruction.get("values") or [instruction["contextKey"]]
+        ]
+
+
+def quoted(key: str) -> str:
+    """Return a key as a part of a path."""
+    return quote(key, safe="")

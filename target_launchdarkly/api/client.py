@@ -6,7 +6,6 @@ import logging
 import threading
 from collections import Counter, defaultdict
 from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
-from urllib.parse import quote
 
 import backoff
 import requests
@@ -22,7 +21,7 @@ from target_launchdarkly.api.answers import (
     segment_of,
     words_of,
 )
-from target_launchdarkly.api.calls import Call, Connection, Upload
+from target_launchdarkly.api.calls import Call, Connection, Upload, quoted
 from target_launchdarkly.api.clock import Clock
 from target_launchdarkly.api.limits import refused_until, retry_at, used_up_until
 from target_launchdarkly.api.sessions import Sessions
@@ -77,6 +76,11 @@ class Client:
         self.waiting_until: float | None = None
 
     @property
+    def project_key(self) -> str:
+        """The project of that environment."""
+        return self._connection.project_key
+
+    @property
     def environment_key(self) -> str:
         """The environment whose segments this client reads and changes."""
         return self._connection.environment_key
@@ -98,7 +102,7 @@ class Client:
         Raises:
             NotFoundError: The project, the environment or the segment is unknown.
         """
-        return self._call(segment_key, "GET", read=segment_of)
+        return self.call(segment_key, "GET", read=segment_of)
 
     def patch_segment(self, segment_key: str, body: Mapping[str, Any]) -> Answer:
         """Apply a semantic patch; return the whole segment after it (`UserSegment`).
@@ -109,7 +113,7 @@ class Client:
             RefusedError: LaunchDarkly refused the patch; nothing of it was applied.
             LaunchDarklyError: Any other failure; the patch may or may not have been applied.
         """
-        return self._call(
+        return self.call(
             segment_key, "PATCH", read=segment_of, body=body, content_type=SEMANTIC_PATCH
         )
 
@@ -119,15 +123,15 @@ class Client:
         https://launchdarkly.com/docs/api/segments/create-segment
         """
         # A conflict says that it is there: this request, or another's, came through before.
-        self._call(segment_key, "POST", of="", read=nothing_of, body=body, accept={201, 409})
+        self.call(segment_key, "POST", of="", read=nothing_of, body=body, accept={201, 409})
 
     def get_membership(self, segment_key: str, context_key: str) -> Answer:
         """Return `{"included": …, "excluded": …}` of one key of a big segment.
 
         https://launchdarkly.com/docs/api/segments/get-segment-membership-for-context
         """
-        path = f"{_quoted(segment_key)}/contexts/{_quoted(context_key)}"
-        return self._call(segment_key, "GET", of=path, read=object_of)
+        path = f"{quoted(segment_key)}/contexts/{quoted(context_key)}"
+        return self.call(segment_key, "GET", of=path, read=object_of)
 
     def create_import(self, segment_key: str, file: IO[bytes], mode: str) -> str:
         """Upload a CSV of context keys to a big segment; return the import's ID.
@@ -140,10 +144,10 @@ class Client:
             mode: `merge` or `replace`.
         """
         upload = Upload(file, {"mode": mode})
-        return self._call(
+        return self.call(
             segment_key,
             "POST",
-            of=f"{_quoted(segment_key)}/imports",
+            of=f"{quoted(segment_key)}/imports",
             read=import_id_of,
             body=upload,
             content_type=upload.content_type,
@@ -155,15 +159,15 @@ class Client:
 
         https://launchdarkly.com/docs/api/segments/get-big-segment-import
         """
-        path = f"{_quoted(segment_key)}/imports/{_quoted(import_id)}"
-        return self._call(segment_key, "GET", of=path, read=object_of)
+        path = f"{quoted(segment_key)}/imports/{quoted(import_id)}"
+        return self.call(segment_key, "GET", of=path, read=object_of)
 
     def get_caller_identity(self) -> Answer:
         """Return who the token is (`CallerIdentityRep`).
 
         https://launchdarkly.com/docs/api/other/get-caller-identity
         """
-        return self._call("", "GET", of="caller-identity", root="", read=object_of)
+        return self.call("", "GET", of="caller-identity", root="", read=object_of)
 
     def get_environment(self) -> Answer:
         """Return the environment (`Environment`).
@@ -171,8 +175,8 @@ class Client:
         https://launchdarkly.com/docs/api/environments/get-environment
         """
         project, environment = self._connection.project_key, self._connection.environment_key
-        path = f"projects/{_quoted(project)}/environments/{_quoted(environment)}"
-        return self._call("", "GET", of=path, root="", read=object_of)
+        path = f"projects/{quoted(project)}/environments/{quoted(environment)}"
+        return self.call("", "GET", of=path, root="", read=object_of)
 
     def looks(self) -> Iterator[float]:
         """Yield for every look at something that takes its time, ever more rarely.
@@ -194,7 +198,7 @@ class Client:
         self._clock.sleep(seconds)
         self.waiting_until = None
 
-    def _call(  # noqa: PLR0913
+    def call(  # noqa: PLR0913
         self,
         segment_key: str,
         method: str,
@@ -206,10 +210,22 @@ class Client:
         content_type: str = "application/json",
         accept: Container[int] = frozenset({200, 201}),
     ) -> T:
+        """Send a request until it is answered, or patience ends; return what `read` makes of it.
+
+        Args:
+            segment_key: The segment for which it is counted.
+            method: The HTTP method.
+            of: The path below the environment's segments; that of the segment if it is None.
+            root: The path before that, below `/api/v2/`, where it is not that of the segments.
+            read: Called with the answer.
+            body: What is sent.
+            content_type: Of the body.
+            accept: The statuses of an answer.
+        """
         if root is None:
             project, environment = self._connection.project_key, self._connection.environment_key
-            root = f"segments/{_quoted(project)}/{_quoted(environment)}/"
-        path = root + (_quoted(segment_key) if of is None else of)
+            root = f"segments/{quoted(project)}/{quoted(environment)}/"
+        path = root + (quoted(segment_key) if of is None else of)
         url = f"{self._connection.api_url}/api/v2/{path.rstrip('/')}"
         call = Call(method, segment_key, url, body, content_type)
         return self._send_patiently(call, accept, read)
@@ -319,7 +335,3 @@ def _pauses() -> Generator[float, Any, None]:
     pauses = backoff.expo(max_value=MAX_BACKOFF_SECONDS)
     next(pauses)  # the library's generators begin with an empty step
     return pauses
-
-
-def _quoted(key: str) -> str:
-    return quote(key, safe="")

@@ -24,26 +24,26 @@ WORDS = frozenset(
     already also an and another any api approval approvals approve approved are array as at
     available bad be because been before being below between big body both but by can cannot
     change changed changes code comment conflict contain contains content context contexts
-    count create created delete deleted denied did does done due duplicate each either empty
-    entity environment environments error errors exceed exceeded exceeds excluded exist
-    existing exists expected expired expiring export exports external failed failure field
-    fields file flag flags for forbidden format found from gateway given has have identifier if
-    import
-    imports in included individual input instruction instructions integer internal invalid is
-    it its json key keys kind kinds large later length less limit limited limits list lists
-    lock locking long malformed many match maximum member members message method minimum
-    missing more most must name need needed needs neither no non nor not nothing now null
-    object of on one only operation operations optimistic or order other out over parameter
-    parse patch path payload pending per permission permissions permitted plan policy progress
-    project projects property quota rate reached reason received refused reject rejected
-    remaining removed replace request requested requests required requires resource resources
-    restricted role roles rule rules same schema segment segments semantic server service set
-    should size some string strings supported synced syntax target targets temporarily than
-    that the their them there these this those time timeout to token tokens too try twice type
-    types unable unauthorized unavailable unbounded unexpected unknown unprocessable
-    unsupported until update updated upgrade url use used user users valid validation value
-    values version was we were when which while with within without workflow would wrong you
-    you've your
+    count create created date dates delete deleted denied did does done due duplicate each
+    either empty entity environment environments error errors exceed exceeded exceeds
+    excluded exist existing exists expected expiration expired expires expiring export
+    exports external failed failure field fields file flag flags for forbidden format found
+    from gateway given has have identifier if import imports in included individual input
+    instruction instructions integer internal invalid is it its json key keys kind kinds
+    large later length less limit limited limits list lists lock locking long malformed many
+    match maximum member members message method minimum missing more most must name need
+    needed needs neither no non nor not nothing now null object of on one only operation
+    operations optimistic or order other out over parameter parse passed patch path payload
+    pending per permission permissions permitted plan policy progress project projects
+    property quota rate reached reason received refused reject rejected remaining removed
+    replace request requested requests required requires resource resources restricted role
+    roles rule rules same schema segment segments semantic server service set should size
+    some string strings supported synced syntax target targets temporarily than that the
+    their them there these this those time timeout to token tokens too try twice type types
+    unable unauthorized unavailable unbounded unexpected unknown unprocessable unsupported
+    until update updated upgrade url use used user users valid validation value values
+    version was we were when which while with within without workflow would wrong you you've
+    your
         """,
     )
 )

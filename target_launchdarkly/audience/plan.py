@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from target_launchdarkly.audience.words import IN, OUT
+from target_launchdarkly.audience.words import ENDED, IN, OUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 RemovalAction = Literal["remove", "exclude"]
 ExcludedKeyAction = Literal["skip", "include", "fail"]
+
+_LEAVING = frozenset({OUT, ENDED})
 
 #: What may be done with one context key: on and off the included and the excluded targets.
 Step = Literal["uninclude", "lift", "include", "exclude"]
@@ -103,11 +105,11 @@ def plan_changes(
     known = {*sight.included, *sight.first, *sight.joined, *sight.lifted}
     is_idle = policy.removal_action == "remove"
     for context_key, word in words:
-        if word == OUT:
+        if word in _LEAVING:
             if is_idle and context_key not in known and context_key not in joins.taken:
                 continue
             joins.take_back(context_key)
-            leaves.take(context_key)
+            (leaves.take if word == OUT else leaves.take_ended)(context_key)
         elif word == IN:
             joins.take(context_key)
             leaves.take_back(context_key)
@@ -131,25 +133,23 @@ def plan_snapshot(
     Only keys that the first read showed as members ever leave: who came meanwhile was added by
     somebody who may know more than the snapshot.
     """
-    leavers = set(sight.first)
-    told_out: set[str] = set()
+    #: Of the keys that are or were members.
+    last: dict[str, int] = {}
     joins = _Joins(context_kind, sight, policy)
     for context_key, word in words:
-        if word == IN:
-            joins.take(context_key)
-        else:
-            joins.take_back(context_key)
-        if context_key in sight.first:
-            (leavers.add if word == OUT else leavers.discard)(context_key)
-            (told_out.add if word == OUT else told_out.discard)(context_key)
-    leaving = tuple(
-        Change(context_kind, context_key, steps, context_key not in told_out)
-        for context_key in sorted(leavers)
-        if (steps := _steps_out(context_key, sight, policy))
-    )
+        (joins.take if word == IN else joins.take_back)(context_key)
+        if context_key in sight.first or context_key in sight.included:
+            last[context_key] = word
+    leavers = sorted(key for key in sight.first if last.get(key, OUT) == OUT)
+    leaving = [
+        Change(context_kind, key, steps, key not in last)
+        for key in leavers
+        if (steps := _steps_out(key, sight, policy))
+    ]
+    ended = sorted(key for key in sight.included if last.get(key) == ENDED)
     return Plan(
         context_kind,
-        leaving,
+        (*leaving, *(_ended(context_kind, key) for key in ended)),
         tuple(joins.changes.values()),
         len(joins.excluded_by_hand),
         members=len(sight.first),
@@ -205,10 +205,21 @@ class _Leaves:
         if steps := _steps_out(context_key, self._sight, self._policy):
             self.changes[context_key] = Change(self._context_kind, context_key, steps)
 
+    def take_ended(self, context_key: str) -> None:
+        """Take a key whose membership has ended since a record named it."""
+        self.take_back(context_key)
+        if context_key in self._sight.included:
+            self.changes[context_key] = _ended(self._context_kind, context_key)
+
     def take_back(self, context_key: str) -> None:
         """Take a key back, by a later word."""
         self.changes.pop(context_key, None)
         self.members.discard(context_key)
+
+
+def _ended(context_kind: str, context_key: str) -> Change:
+    """Return what LaunchDarkly would have done at that moment: no guard, no exclusion."""
+    return Change(context_kind, context_key, ("uninclude",))
 
 
 def _steps_out(context_key: str, sight: Sight, policy: Policy) -> tuple[Step, ...]:

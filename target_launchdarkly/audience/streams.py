@@ -157,7 +157,9 @@ class Streams:
         if feed is None:
             self._demand_same_way(stream, segment_key)
             audience = Audience(segment_key, stream.settings.context_kind)
-            feed = stream.feeds[segment_key] = Feed(audience, self._words.voice(audience))
+            has_moments = stream.settings.expires_at_field is not None
+            voice = self._words.voice(audience, has_moments=has_moments)
+            feed = stream.feeds[segment_key] = Feed(audience, voice)
         return feed
 
     def is_log_based(self, stream: Stream) -> bool:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: A word: out of the audience, in it, or neither to be added nor to be removed.
 OUT, IN, SPARED = 0, 1, 2
+#: What the word "in" has become by the time of a plan if its membership has ended; nobody says it.
+ENDED = 3
 #: What stands for the moment when a membership ends, in epoch milliseconds, where there is none:
 #: the voice says nothing of it, or says that it never ends.
 UNSAID, NEVER = 0, 1

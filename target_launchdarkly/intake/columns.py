@@ -25,6 +25,7 @@ SETTINGS = {
     "flag": "membership_field",
     "segment": "segment_key_field",
     "size": "audience_size_field",
+    "expires": "expires_at_field",
 }
 #: What no record does without it.
 WITHOUT = {
@@ -32,6 +33,7 @@ WITHOUT = {
     "flag": "says who is a member",
     "segment": "names a segment",
     "size": "says how many keys there are",
+    "expires": "says when membership ends",
 }
 
 
@@ -48,6 +50,7 @@ class Columns:
     deleted: str
     segment: str | None
     size: str | None
+    expires: str | None
     #: What of these the SCHEMA declares, e.g. `{"key", "flag"}`.
     declared: frozenset[str]
     #: Whether the SCHEMA says that the keys are decimals with digits behind the point.

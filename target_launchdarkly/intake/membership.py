@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from target_launchdarkly.errors import InvalidRecordError
+from target_launchdarkly.intake.moments import moment_ms
+from target_launchdarkly.properties import KEY_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +75,8 @@ class Row(Protocol):
     deleted: Any
     segment: Any
     size: Any
+    #: When membership ends.
+    expires: Any
 
 
 class Membership(NamedTuple):
@@ -81,6 +86,8 @@ class Membership(NamedTuple):
     context_key: str
     #: True to include, False to un-include, None to leave the context as it is.
     included: bool | None
+    #: Epoch milliseconds when the membership ends; None if it does not, or if the flag says no.
+    ends_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +96,25 @@ class MembershipRule:
 
     mode: SyncMode
     columns: Columns
+    #: Epoch milliseconds of the run: a membership that ended before is none. It is the same for all
+    #: records, so that nothing depends on when a record was read.
+    now_ms: int = 0
 
     def read(self, row: Row) -> Membership:
         """Read one record.
 
         Raises:
-            InvalidRecordError: The key or the flag cannot be used. The message names the property,
-                never the value.
+            InvalidRecordError: The key, the flag or the moment cannot be used. The message names
+                the property, never the value.
         """
         key = self.context_key(row)
         flag = False if is_deleted(row.deleted) else self._flag(row.flag)
-        return Membership(key, DECISIONS[self.mode][flag])
+        name, ends_ms = self.columns.expires, None
+        if name is not None and flag is not False:
+            ends_ms = moment_ms(row.expires, name)
+            # Who has no flag is a member until then, also where a row without one would leave.
+            flag = ends_ms is None or ends_ms > self.now_ms
+        return Membership(key, DECISIONS[self.mode][flag], ends_ms)
 
     def context_key(self, row: Row) -> str:
         """Return the context key that a record names.
@@ -183,6 +198,18 @@ def _is_exact(value: float | Decimal) -> bool:
     if isinstance(value, Exponential) or not isinstance(value, Decimal):
         return False
     return len(value.as_tuple().digits) > DOUBLE_DIGITS
+
+
+def segment_key_of(value: object, name: str) -> str:
+    """Return the segment key that a record property holds.
+
+    Raises:
+        InvalidRecordError: It holds none.
+    """
+    key = value.strip() if isinstance(value, str) else ""
+    if not re.match(KEY_PATTERN, key):
+        raise InvalidRecordError(f"'{name}' holds no segment key.")
+    return key
 
 
 def membership_flag(value: object, name: str) -> bool:

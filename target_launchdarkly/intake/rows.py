@@ -21,22 +21,26 @@ TYPES: Mapping[str, Any] = {
     "deleted": str | None,
     "segment": str | None,
     "size": int | str | None,
+    "expires": int | str | None,
 }
 #: What stands for a property that a record does not have.
-DEFAULTS: Mapping[str, Any] = dict.fromkeys(TYPES, ABSENT) | {"deleted": None}
+DEFAULTS: Mapping[str, Any] = dict.fromkeys(TYPES, ABSENT) | {"deleted": None, "expires": None}
 
 
 class PlainRow:
     """What is read of a record that was decoded as a whole."""
 
-    __slots__ = ("deleted", "flag", "key", "segment", "size")
+    __slots__ = ("deleted", "expires", "flag", "key", "segment", "size")
 
-    def __init__(self, key: Any, flag: Any, deleted: Any, segment: Any, size: Any) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 one for each property
+        self, key: Any, flag: Any, deleted: Any, segment: Any, size: Any, expires: Any
+    ) -> None:
         self.key = key
         self.flag = flag
         self.deleted = deleted
         self.segment = segment
         self.size = size
+        self.expires = expires
 
 
 def row_of(record: Mapping[str, Any], columns: Columns) -> PlainRow:

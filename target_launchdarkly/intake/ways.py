@@ -5,8 +5,10 @@ from __future__ import annotations
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, Literal
 
-from target_launchdarkly.audience.words import IN, OUT, PLACE_STEP
+from target_launchdarkly.audience.words import IN, NEVER, OUT, PLACE_STEP
+from target_launchdarkly.errors import InvalidRecordError
 from target_launchdarkly.intake.membership import ABSENT, DECISIONS, FLAGS
+from target_launchdarkly.intake.moments import moment_ms
 from target_launchdarkly.intake.rows import row_type
 
 if TYPE_CHECKING:
@@ -17,13 +19,16 @@ if TYPE_CHECKING:
 
 #: Stands among the words for a flag that says nothing in the stream's mode.
 NOTHING = -1
+#: Stands for a moment that the sink has to look at.
+UNCLEAR = -1
 
 
 class _Lane:
     """Where the plain rows of a stream about one segment go.
 
-    A row is plain if it is like the one before it in all but key and flag, and both can be used as
-    they are. Of plain rows only the number is noted, until the sink is told.
+    A row is plain if it is like the one before it in all but key, flag and the end of membership,
+    and these can be used as they are. Of plain rows only the number is noted, until the sink is
+    told.
     """
 
     __slots__ = ("line", "plain", "silent", "size", "voice")
@@ -71,6 +76,7 @@ class Way:
         self._has_versions = sink.stream.is_snapshot
         self._has_sizes = sink.columns.size is not None
         self._has_segments = sink.columns.segment is not None
+        self._has_moments = sink.columns.expires is not None
         #: By what a row says of its segment.
         self._lanes: dict[object, _Lane] = {}
         self._busy: list[_Lane] = []
@@ -104,7 +110,8 @@ class Way:
         """
         todo = iter(rows)
         while True:
-            if not self._has_segments and version == self._version and self._lanes:
+            is_even = version == self._version and not self._has_segments
+            if is_even and not self._has_moments and self._lanes:
                 row = self._take_plain(todo)
             else:
                 row = next(todo, None)
@@ -163,11 +170,28 @@ class Way:
             or version != self._version
         ):
             self._process(row, version)
-        elif word >= 0:
-            lane.voice.say(key, word)
-            self._note(lane, 1, 0)
-        else:
+        elif word < 0:
             self._note(lane, 1, 1)
+        elif (moment := self._moment(row, word, lane)) == UNCLEAR:
+            self._process(row, version)
+        else:
+            lane.voice.say(key, word, moment)
+            self._note(lane, 1, 0)
+
+    def _moment(self, row: Row, word: int, lane: _Lane) -> int:
+        """Return when the membership ends of which a row says that it is one."""
+        if word == OUT or not self._has_moments or row.expires is None:
+            return NEVER
+        name = self.sink.columns.expires
+        try:
+            ends_ms = moment_ms(row.expires, name or "")
+        except InvalidRecordError:
+            return UNCLEAR
+        if ends_ms is None:
+            return NEVER
+        # Of a big segment, nobody can say when a membership ends.
+        is_usable = ends_ms > self.sink.rule.now_ms and not lane.line.tally.is_big
+        return ends_ms if is_usable else UNCLEAR
 
     def _note(self, lane: _Lane, plain: int, silent: int) -> None:
         if plain and not lane.plain:
@@ -205,6 +229,9 @@ def _words(rule: MembershipRule) -> dict[object, int]:
     }
     words: dict[object, int] = {flag: meaning[says] for flag, says in FLAGS.items()}
     words |= {True: meaning[True], False: meaning[False]}
+    if rule.columns.expires is not None and rule.mode == "remove":
+        # Who is a member may have been one until a moment that has passed.
+        return {flag: word for flag, word in words.items() if word == OUT}
     if "flag" not in rule.columns.declared:
         words[ABSENT] = meaning[None]
     return words

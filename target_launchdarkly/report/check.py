@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from target_launchdarkly.api.expiring import get_expiring_targets
 from target_launchdarkly.errors import NotFoundError, TargetError
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 #: The role actions without which no target of a segment can be changed.
 #: https://launchdarkly.com/docs/home/account/role-actions#segment-actions
 NEEDED_ACTIONS = ("updateIncluded", "updateExcluded")
+#: The one without which nobody can say when a target expires.
+EXPIRING_ACTION = "updateExpiringTargets"
 
 
 class Finding(NamedTuple):
@@ -27,6 +31,15 @@ class Finding(NamedTuple):
 
     def __str__(self) -> str:
         return f"{'ok  ' if self.is_good else 'FAIL'}  {self.subject}: {self.detail}"
+
+
+@dataclass(slots=True)
+class Named:
+    """What the settings say of a segment."""
+
+    context_kinds: set[str] = field(default_factory=set)
+    #: Whether a stream says when its memberships end.
+    has_moments: bool = False
 
 
 def findings(settings: Settings, client: Client) -> Iterator[Finding]:
@@ -41,8 +54,8 @@ def findings(settings: Settings, client: Client) -> Iterator[Finding]:
         return
     yield _environment_finding(settings, environment)
     segments = _segments_of(settings)
-    for segment_key, context_kinds in segments.items():
-        yield _segment_finding(segment_key, context_kinds, settings, client)
+    for segment_key, named in segments.items():
+        yield _segment_finding(segment_key, named, settings, client)
     if not segments:
         yield Finding(True, "segments", "named by the records; none to look at before they come")
 
@@ -66,39 +79,42 @@ def _environment_finding(settings: Settings, environment: Answer) -> Finding:
     return Finding(True, subject, "known")
 
 
-def _segments_of(settings: Settings) -> dict[str, set[str]]:
-    """Return the segments that the settings name, with the context kinds they get."""
-    segments: dict[str, set[str]] = {}
+def _segments_of(settings: Settings) -> dict[str, Named]:
+    """Return the segments that the settings name, by their keys."""
+    segments: dict[str, Named] = {}
     for stream in (settings.stream, *settings.streams.values()):
         if stream.segment_key and not stream.segment_key_field:
-            segments.setdefault(stream.segment_key, set()).add(stream.context_kind)
+            named = segments.setdefault(stream.segment_key, Named())
+            named.context_kinds.add(stream.context_kind)
+            named.has_moments |= stream.expires_at_field is not None
     return segments
 
 
-def _segment_finding(
-    segment_key: str, context_kinds: set[str], settings: Settings, client: Client
-) -> Finding:
+def _segment_finding(segment_key: str, named: Named, settings: Settings, client: Client) -> Finding:
     subject = f"segment '{segment_key}'"
     try:
         segment = client.get_segment(segment_key)
+        if named.has_moments and not segment.get("unbounded"):
+            get_expiring_targets(client, segment_key)
     except NotFoundError as error:
         if settings.create_segment != "never" and "segment" in error.unknown:
             return Finding(True, subject, f"missing; a run creates it ({settings.create_segment})")
         return Finding(False, subject, str(error))
     except TargetError as error:
         return Finding(False, subject, str(error))
-    problem = _segment_problem(segment, context_kinds)
-    return Finding(problem is None, subject, problem or _described(segment, context_kinds))
+    problem = _segment_problem(segment, named)
+    return Finding(problem is None, subject, problem or _described(segment, named))
 
 
-def _segment_problem(segment: Answer, context_kinds: set[str]) -> str | None:
+def _segment_problem(segment: Answer, named: Named) -> str | None:
     if segment.get("_external"):
         return f"is synced by {segment['_external']}. Choose a segment that no other tool keeps."
     own_kind = segment.get("unboundedContextKind") or "user"
-    if segment.get("unbounded") and context_kinds != {own_kind}:
+    if segment.get("unbounded") and named.context_kinds != {own_kind}:
         return f"is a big segment of context kind '{own_kind}'. Set context_kind to it."
     denied = {each.get("action") for each in (segment.get("_access") or {}).get("denied") or ()}
-    missing = [action for action in NEEDED_ACTIONS if action in denied]
+    needed = (*NEEDED_ACTIONS, *([EXPIRING_ACTION] if named.has_moments else []))
+    missing = [action for action in needed if action in denied]
     if missing:
         return (
             f"the token may not {' or '.join(missing)}. Give it the Writer role, or a custom role "
@@ -107,12 +123,14 @@ def _segment_problem(segment: Answer, context_kinds: set[str]) -> str | None:
     return None
 
 
-def _described(segment: Answer, context_kinds: set[str]) -> str:
-    kinds = ", ".join(sorted(context_kinds))
+def _described(segment: Answer, named: Named) -> str:
+    kinds = ", ".join(sorted(named.context_kinds))
     if segment.get("unbounded"):
         count = (segment.get("_unboundedMetadata") or {}).get("includedCount", 0)
-        return f"big segment of kind {kinds}, {count:,} included"
+        refused = "; a record with an end of membership is refused" if named.has_moments else ""
+        return f"big segment of kind {kinds}, {count:,} included{refused}"
     count = len(segment.get("included") or ()) + sum(
         len(each.get("values") or ()) for each in segment.get("includedContexts") or ()
     )
-    return f"standard segment, {count:,} included of all kinds; synced kind: {kinds}"
+    ends = "; memberships end by themselves" if named.has_moments else ""
+    return f"standard segment, {count:,} included of all kinds; synced kind: {kinds}{ends}"

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from target_launchdarkly.audience.expirations import ExpirationChange
     from target_launchdarkly.audience.plan import Change, Plan
 
 #: More segments than these are told by their totals and the largest changes.
@@ -36,6 +37,10 @@ class Tally:
     excluded: int = 0
     #: Records whose flag means nothing in the stream's sync mode.
     not_acted_on: int = 0
+    #: Expirations of included targets: set anew, moved to another moment, and taken back.
+    expirations_set: int = 0
+    expirations_moved: int = 0
+    expirations_removed: int = 0
     invalid: int = 0
     #: Context keys that are to be included and are excluded by hand.
     excluded_by_hand: int = 0
@@ -47,6 +52,7 @@ class Tally:
     changed: int = 0
     #: What was done last with each key, so that nothing counts twice that had to be sent again.
     _done: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    _expirations: dict[tuple[str, str], ExpirationChange] = field(default_factory=dict)
 
     @property
     def skipped(self) -> int:
@@ -77,6 +83,18 @@ class Tally:
             self.removed += "uninclude" in change.steps
             self.excluded += "exclude" in change.steps
         return self.added - added, self.removed - removed
+
+    def count_expirations(self, changes: Iterable[ExpirationChange]) -> None:
+        """Count changes of expirations that are acknowledged."""
+        for change in changes:
+            key = (change.context_kind, change.context_key)
+            known = self._expirations.get(key)
+            if known and (known.deed, known.ends_ms) == (change.deed, change.ends_ms):
+                continue
+            self._expirations[key] = change
+            self.expirations_set += change.deed == "add"
+            self.expirations_moved += change.deed == "update"
+            self.expirations_removed += change.deed == "remove"
 
 
 #: The fields that add up over segments.
@@ -131,11 +149,24 @@ def _counts(tally: Tally) -> str:
     counts = [f"{tally.added:,} {would}{done[0]}", f"{tally.removed:,} {would}{done[1]}"]
     if tally.excluded:
         counts.append(f"{tally.excluded:,} {would}excluded")
+    counts += _expirations(tally, would)
     counts.append(f"{tally.already_in_place:,} already in place")
     counts.append(f"{tally.skipped:,} skipped{_reasons(tally)}")
     if tally.trimmed:
         counts.append(f"{tally.trimmed:,} with blanks around the key")
     return f"{tally.records:,} {noun}: {', '.join(counts)}"
+
+
+def _expirations(tally: Tally, would: str) -> Iterator[str]:
+    """Yield what became of expirations, e.g. `3 expirations set`."""
+    told = {
+        "set": tally.expirations_set,
+        "moved": tally.expirations_moved,
+        "removed": tally.expirations_removed,
+    }
+    for deed, count in told.items():
+        if count:
+            yield f"{count:,} expiration{'' if count == 1 else 's'} {would}{deed}"
 
 
 def _before(tally: Tally) -> str | None:

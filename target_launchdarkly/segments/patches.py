@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from target_launchdarkly.audience.expirations import ExpirationChange
     from target_launchdarkly.audience.plan import Change
 
 #: Target operations that LaunchDarkly takes in one request.
@@ -44,6 +45,18 @@ INSTRUCTIONS: Mapping[str, tuple[str, str]] = {
 }
 
 
+ADD_EXPIRING = "addExpiringTarget"
+UPDATE_EXPIRING = "updateExpiringTarget"
+REMOVE_EXPIRING = "removeExpiringTarget"
+#: What a change of an expiration is called.
+#: https://launchdarkly.com/docs/api/segments/patch-expiring-targets-for-segment
+EXPIRING_INSTRUCTIONS: Mapping[str, str] = {
+    "add": ADD_EXPIRING,
+    "update": UPDATE_EXPIRING,
+    "remove": REMOVE_EXPIRING,
+}
+
+
 class _ContextKind(TypedDict, total=False):
     contextKind: str
 
@@ -55,6 +68,20 @@ class Instruction(_ContextKind):
     values: list[str]
 
 
+class _Moment(TypedDict, total=False):
+    value: int
+    version: int
+
+
+class ExpiringInstruction(_Moment):
+    """One instruction of a semantic patch of expiring targets, as LaunchDarkly reads it."""
+
+    kind: str
+    targetType: str
+    contextKind: str
+    contextKey: str
+
+
 class _PatchComment(TypedDict, total=False):
     comment: str
 
@@ -64,6 +91,12 @@ class SemanticPatch(_PatchComment):
 
     environmentKey: str
     instructions: list[Instruction]
+
+
+class ExpiringPatch(_PatchComment):
+    """The body of a PATCH request about expiring targets."""
+
+    instructions: list[ExpiringInstruction]
 
 
 def chunks(changes: Iterable[Change], limit: int) -> Iterator[list[Change]]:
@@ -119,6 +152,29 @@ def semantic_patch(
     if comment:
         body["comment"] = comment
     return body
+
+
+def expiring_patch(changes: Iterable[ExpirationChange], comment: str | None) -> ExpiringPatch:
+    """Return the body of the patch that makes changes of expirations, in their order."""
+    body: ExpiringPatch = {"instructions": [_expiring_instruction(change) for change in changes]}
+    if comment:
+        body["comment"] = comment
+    return body
+
+
+def _expiring_instruction(change: ExpirationChange) -> ExpiringInstruction:
+    instruction: ExpiringInstruction = {
+        "kind": EXPIRING_INSTRUCTIONS[change.deed],
+        "targetType": "included",
+        "contextKind": change.context_kind,
+        "contextKey": change.context_key,
+    }
+    if change.ends_ms is not None:
+        instruction["value"] = change.ends_ms
+    if change.version is not None:
+        # So that a copy that comes late undoes nothing.
+        instruction["version"] = change.version
+    return instruction
 
 
 def _instruction(kind: str, context_kind: str | None, values: list[str]) -> Instruction:

@@ -3,74 +3,36 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from target_launchdarkly.audience.plan import Plan, Sight
 from target_launchdarkly.audience.words import Audience
 from target_launchdarkly.errors import RefusedError, SegmentError
 from target_launchdarkly.segments.drafts import Draft, tell_refused, warn_of_excluded
+from target_launchdarkly.segments.expiring import ExpiringTargets
+from target_launchdarkly.segments.lists import Lists, age_of, listed, size_of
 from target_launchdarkly.segments.patches import chunks, semantic_patch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Collection, Iterable, Sequence
 
     from target_launchdarkly.api.answers import Answer
     from target_launchdarkly.api.client import Client
-    from target_launchdarkly.audience.plan import Change
+    from target_launchdarkly.audience.expirations import ExpirationChange
+    from target_launchdarkly.audience.plan import Change, Plan
     from target_launchdarkly.audience.planner import Planner
     from target_launchdarkly.report.tally import Tally
     from target_launchdarkly.segments.drafts import Requests
+    from target_launchdarkly.segments.expiring import Listed
 
 logger = logging.getLogger(__name__)
 
 #: https://launchdarkly.com/docs/home/flags/segment-types
 MAX_TARGETS = 15_000
-#: The context kind whose targets stand in `included` and `excluded` themselves.
-USER = "user"
 #: Seconds before another look at a segment that is not as it was planned, one a round.
 VERIFY_PAUSES = (1.0, 2.0, 4.0)
 #: How often a refused request is planned anew.
 MAX_REFUSALS = 3
-
-
-@dataclass(slots=True)
-class _Lists:
-    """The targets of one context kind."""
-
-    included: set[str]
-    excluded: set[str]
-    first: frozenset[str]
-    joined: set[str] = field(default_factory=set)
-    lifted: set[str] = field(default_factory=set)
-    barred: set[str] = field(default_factory=set)
-    uncovered: set[str] = field(default_factory=set)
-    #: Keys that LaunchDarkly refuses.
-    refused: set[str] = field(default_factory=set)
-
-    @property
-    def sight(self) -> Sight:
-        return Sight(
-            self.included,
-            self.excluded,
-            self.first,
-            self.joined,
-            self.lifted,
-            self.barred | self.uncovered,
-        )
-
-    def note_made(self, change: Change) -> None:
-        """Take note of a change that this run has made."""
-        key = change.context_key
-        if "uninclude" in change.steps and key in self.excluded:
-            # It stood in both lists, of which being included counts: now it is out by this run.
-            self.uncovered.add(key)
-        if "lift" in change.steps:
-            (self.barred.discard if key in self.barred else self.lifted.add)(key)
-        if "exclude" in change.steps:
-            (self.lifted.discard if key in self.lifted else self.barred.add)(key)
 
 
 class StandardSegment:
@@ -95,26 +57,30 @@ class StandardSegment:
         self._last = answer
         #: Whether the last look showed what is older than another answer.
         self._is_unseen = False
-        self._lists: dict[str, _Lists] = {}
+        self._lists: dict[str, Lists] = {}
+        self._expiring = ExpiringTargets(key, client, requests, tally)
+        #: Epoch milliseconds by which memberships have ended, the same for a whole checkpoint.
+        self._now_ms = 0
 
     def open(self, context_kind: str, planner: Planner) -> None:  # noqa: ARG002 as of big segments
         """Plan the targets of this kind from here on."""
         if context_kind not in self._lists:
-            self._lists[context_kind] = _Lists(
-                set(_listed(self._last, "included", context_kind)),
-                set(_listed(self._last, "excluded", context_kind)),
-                frozenset(_listed(self._first, "included", context_kind)),
+            self._lists[context_kind] = Lists(
+                set(listed(self._last, "included", context_kind)),
+                set(listed(self._last, "excluded", context_kind)),
+                frozenset(listed(self._first, "included", context_kind)),
             )
 
     def plan(self, planner: Planner) -> list[Plan]:
         """Return a plan for each context kind, from the segment as LaunchDarkly last showed it."""
         return [
-            planner.plan(Audience(self.key, kind), lists.sight).without(lists.refused)
+            planner.plan(Audience(self.key, kind), lists.sight, self._now_ms).without(lists.refused)
             for kind, lists in self._lists.items()
         ]
 
     def draft(self, planner: Planner) -> Draft:
         """Return the plans of all kinds, judged."""
+        self._now_ms = planner.now_ms()
         plans = self.plan(planner)
         return Draft(self._problems(plans, planner), partial(self._carry_out, plans, planner))
 
@@ -126,11 +92,7 @@ class StandardSegment:
         ]
 
     def _carry_out(self, plans: list[Plan], planner: Planner) -> None:
-        """Send what the plans hold, and see that it holds.
-
-        What LaunchDarkly shows afterwards is planned anew: nothing may be left to do. If
-        something is, an answer lagged, or somebody else changed the segment: look again, and send
-        what is missing.
+        """Send what the plans hold, then what the targets' expirations need; see that all holds.
 
         Raises:
             LaunchDarklyError: A patch was not accepted. What was acknowledged before stays counted.
@@ -140,14 +102,36 @@ class StandardSegment:
         self._warn(plans)
         if self._requests.is_dry_run:
             self._count(_changes(plans))
+            self._preview_expirations(plans, planner)
             return
-        if any(plan.changes for plan in plans) or self._client.has_doubts(self.key):
-            self._make_hold(plans, planner)
+        self._settle(plans, planner)
+        if self._has_moments(planner):
+            self._settle_expirations(planner)
         if refused := sum(len(lists.refused) for lists in self._lists.values()):
             tell_refused(self.key, refused, skips=self._requests.skips_refused)
 
-    def _make_hold(self, plans: list[Plan], planner: Planner) -> None:
+    def _settle_expirations(self, planner: Planner) -> None:
+        """Send what the targets' expirations need; what fails is planned anew once."""
+        draw = partial(self._draw_expirations, planner)
+        if self._expiring.settle(draw):
+            return
+        # A target may have left meanwhile, or its moment has passed.
+        self._look()
+        self._now_ms = planner.now_ms()
+        self._settle(self._plan_anew(planner), planner)
+        if not self._expiring.settle(draw):
+            self._expiring.refuse()
+
+    def _settle(self, plans: list[Plan], planner: Planner) -> None:
+        """Send what the plans hold, and see that it holds.
+
+        What LaunchDarkly shows afterwards is planned anew: nothing may be left to do. If
+        something is, an answer lagged, or somebody else changed the segment: look again, and send
+        what is missing.
+        """
         if not any(plan.changes for plan in plans):
+            if not self._client.has_doubts(self.key):
+                return
             self._look()
         self._send(plans, planner)
         for pause in VERIFY_PAUSES:
@@ -163,6 +147,30 @@ class StandardSegment:
                 f"{len(VERIFY_PAUSES)} times. Look at the segment's change history for somebody "
                 "who changes it at the same time, then run again."
             )
+
+    def _has_moments(self, planner: Planner) -> bool:
+        return any(planner.words.has_moments(Audience(self.key, kind)) for kind in self._lists)
+
+    def _draw_expirations(self, planner: Planner, listed: Listed) -> list[ExpirationChange]:
+        """Return what the expirations of all kinds need."""
+        return [
+            change
+            for kind, lists in self._lists.items()
+            for change in planner.plan_expirations(
+                Audience(self.key, kind), lists.sight, listed.get(kind, {}), self._now_ms
+            )
+        ]
+
+    def _preview_expirations(self, plans: list[Plan], planner: Planner) -> None:
+        """Count what expirations would need, had the plans been carried out."""
+        if not self._has_moments(planner):
+            return
+        for plan in plans:
+            included = self._lists[plan.context_kind].included
+            included -= {each.context_key for each in plan.leaving}
+            included |= {each.context_key for each in plan.joining}
+        draw = partial(self._draw_expirations, planner)
+        self._expiring.preview(draw, plans, exists=not self._tally.was_created)
 
     def _left(self, planner: Planner) -> str | None:
         """Return what is left to do, by what LaunchDarkly showed last; None if it is as planned."""
@@ -215,7 +223,7 @@ class StandardSegment:
         Raises:
             RefusedError: The cause is none of the keys, or they are too many.
         """
-        if _size(self._last) + _growth(chunk) > MAX_TARGETS:
+        if size_of(self._last) + _growth(chunk) > MAX_TARGETS:
             # A segment that is full takes a change that changes nothing, and none of the others.
             raise refusal
         for change in self._requests.halving.search(
@@ -254,20 +262,20 @@ class StandardSegment:
 
     def see(self, answer: Answer) -> bool:
         """Take LaunchDarkly's answer as the new view, unless it is older than what was seen."""
-        if _age(answer) < _age(self._last):
+        if age_of(answer) < age_of(self._last):
             return False
         self._last = answer
         for context_kind, lists in self._lists.items():
-            lists.included = set(_listed(answer, "included", context_kind))
+            lists.included = set(listed(answer, "included", context_kind))
             lists.joined |= lists.included - lists.first
-            lists.excluded = set(_listed(answer, "excluded", context_kind))
+            lists.excluded = set(listed(answer, "excluded", context_kind))
         return True
 
     def _warn(self, plans: Sequence[Plan]) -> None:
         if excluded := sum(plan.excluded_by_hand for plan in plans):
             warn_of_excluded(self.key, excluded)
         growth = _growth(_changes(plans))
-        if growth > 0 and _size(self._last) + growth > MAX_TARGETS:
+        if growth > 0 and size_of(self._last) + growth > MAX_TARGETS:
             logger.warning(
                 "Segment '%s' passes %d individual targets, which is what LaunchDarkly supports in "
                 "a standard segment. Create a big segment for this audience (create_segment: big "
@@ -298,29 +306,3 @@ def _growth(changes: Iterable[Change]) -> int:
     steps = [step for change in changes for step in change.steps]
     gained = steps.count("include") + steps.count("exclude")
     return gained - steps.count("uninclude") - steps.count("lift")
-
-
-def _listed(answer: Mapping[str, Any], name: str, context_kind: str) -> Iterator[str]:
-    if context_kind == USER:
-        yield from answer.get(name) or ()
-    # Users stand in the plain list; a list of their own kind is read as well, should one appear.
-    for targets in answer.get(f"{name}Contexts") or ():
-        if targets.get("contextKind") == context_kind:
-            yield from targets.get("values") or ()
-
-
-def _age(answer: Mapping[str, Any]) -> tuple[int, int]:
-    """Return what grows with every change of a segment, also when it is deleted and made anew."""
-    created, version = answer.get("creationDate"), answer.get("version")
-    return (
-        created if isinstance(created, int) else 0,
-        version if isinstance(version, int) else 0,
-    )
-
-
-def _size(answer: Mapping[str, Any]) -> int:
-    """Return how many individual targets a segment has, of all kinds."""
-    lists = [answer.get(name) for name in ("included", "excluded")]
-    for name in ("includedContexts", "excludedContexts"):
-        lists += [targets.get("values") for targets in answer.get(name) or ()]
-    return sum(len(each or ()) for each in lists)

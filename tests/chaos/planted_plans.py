@@ -24,7 +24,7 @@ BROUGHT_BACK = [
         "        plans = self.plan(planner)\n        return Draft(",
         "        plans = self.plan(planner)\n"
         "        if not self._requests.is_dry_run and self._problems(plans, planner):\n"
-        "            joins = [Plan(each.context_kind, (), each.joining) for each in plans]\n"
+        "            joins = [type(each)(each.context_kind, (), each.joining) for each in plans]\n"
         "            self._send(joins, planner)\n"
         "        return Draft(",
     ),
@@ -98,7 +98,7 @@ BROUGHT_BACK = [
     Planted(
         "an answer that is older than the last is believed",
         "segments/standard.py",
-        "        if _age(answer) < _age(self._last):\n            return False\n",
+        "        if age_of(answer) < age_of(self._last):\n            return False\n",
         "",
     ),
     Planted(
@@ -111,8 +111,8 @@ BROUGHT_BACK = [
     Planted(
         "who came while the snapshot was read leaves",
         "audience/plan.py",
-        "    leavers = set(sight.first)\n",
-        "    leavers = set(sight.included)\n",
+        "for key in sight.first if last",
+        "for key in sight.included if last",
     ),
     Planted(
         "additions go before removals",
@@ -170,20 +170,20 @@ PLANS = [
     Planted(
         "who is spared leaves a snapshot",
         "audience/plan.py",
-        "(leavers.add if word == OUT else leavers.discard)",
-        "(leavers.discard if word == IN else leavers.add)",
+        "if last.get(key, OUT) == OUT)",
+        "if last.get(key, OUT) != IN)",
     ),
     Planted(
         "who is spared joins by a snapshot",
         "audience/plan.py",
-        "        if word == IN:\n            joins.take(context_key)\n        else:\n",
-        "        if word != OUT:\n            joins.take(context_key)\n        else:\n",
+        "        (joins.take if word == IN else",
+        "        (joins.take if word != OUT else",
     ),
     Planted(
         "who is flagged false stays in a snapshot",
         "audience/plan.py",
-        "(leavers.add if word == OUT else leavers.discard)",
-        "leavers.discard",
+        "if last.get(key, OUT) == OUT)",
+        "if key not in last)",
     ),
     Planted(
         "an invalid record by changes unsays the word before",
@@ -226,7 +226,7 @@ PLANS = [
     ),
     Planted(
         "who stood in both lists and left stays out",
-        "segments/standard.py",
+        "segments/lists.py",
         "            self.uncovered.add(key)\n",
         "            pass\n",
         8_000,

@@ -156,7 +156,7 @@ REQUESTS = [
     ),
     Planted(
         "every kind is a user",
-        "segments/standard.py",
+        "segments/lists.py",
         '        if targets.get("contextKind") == context_kind:\n',
         "        if context_kind != USER:\n",
         6_000,

@@ -19,6 +19,7 @@ CONFIGS = st.fixed_dictionaries(
         "audience_size_field": st.just("size"),
         "segment_key_field": st.just("segment"),
         "context_kind": st.just("organization"),
+        "expires_at_field": st.just("ends"),
     },
 )
 #: For snapshots that may be whole.
@@ -34,6 +35,7 @@ SNAPSHOT = st.fixed_dictionaries(
         "audience_size_field": st.sampled_from(["size", "SIZE"]),
         "segment_key_field": st.just("segment"),
         "removal_action": st.sampled_from(["remove", "exclude"]),
+        "expires_at_field": st.sampled_from(["ends", "ENDS"]),
     },
 )
 RARE = st.fixed_dictionaries(
@@ -44,6 +46,7 @@ RARE = st.fixed_dictionaries(
         "trust_end_of_input": st.booleans(),
         "audience_size_field": st.just("size"),
         "segment_key_field": st.sampled_from(["x", "d", "size"]),
+        "expires_at_field": st.sampled_from(["ends", "d", "x", "is_member"]),
         "membership_field": st.sampled_from(["is_member", "x", "Is_Member", "isbeta"]),
         "context_key_field": st.sampled_from(["context_key", "Context_Key", "x", "_sdc_sequence"]),
         "stream_maps": st.sampled_from([{"audience": {"x": "'a'"}}, {"other": {"__alias__": "y"}}]),
@@ -63,6 +66,7 @@ USUAL = st.sampled_from(
         {"audience_sync_mode": "mirror", "invalid_record_action": "skip"},
         {"invalid_record_action": "skip", "batch_size_rows": 2},
         {"audience_sync_mode": "remove", "invalid_record_action": "skip"},
+        {"audience_sync_mode": "mirror", "expires_at_field": "ends"},
     ]
 )
 ANY_CONFIG = st.one_of(USUAL, USUAL, CONFIGS, CONFIGS, RARE.map(with_depth))

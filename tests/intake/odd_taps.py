@@ -13,7 +13,9 @@ from odd_columns import (
     DATES,
     DELETED,
     FLAGS,
+    MOMENTS,
     NO_KEYS,
+    NO_MOMENTS,
     NUMBERS,
     ODD,
     STRINGS,
@@ -21,12 +23,13 @@ from odd_columns import (
 )
 
 NAMES = [
-    *("context_key", "is_member", "size", "segment", "d", "x", "été"),
+    *("context_key", "is_member", "ends", "size", "segment", "d", "x", "été"),
     *("_sdc_deleted_at", "_sdc_sequence", "Context_Key", "IS_MEMBER"),
 ]
 NORMAL = {
     "context_key": {"type": ["string", "null"]},
     "is_member": {"type": ["boolean", "null"]},
+    "ends": {"type": ["string", "number", "null"]},
     "d": {"type": ["string", "null"], "format": "date-time"},
 }
 #: Declared where the tap at hand has them.
@@ -123,6 +126,7 @@ def rows(draw: st.DrawFn, tap: Tap) -> str:
     fields = [
         ("context_key", key),
         ("is_member", draw(st.sampled_from(FLAGS if is_odd else ["true", "true", "false"]))),
+        ("ends", draw(st.sampled_from([*MOMENTS, *(NO_MOMENTS if is_odd else [])]))),
         ("d", draw(st.sampled_from(["null", *DATES]))),
     ]
     more = {

@@ -218,11 +218,11 @@ def test_membership_flag_refuses_everything_else_naming_the_field_only(value: ob
 
 def rule(mode: SyncMode, *, has_flag: bool = True) -> MembershipRule:
     declared = frozenset({"key", "flag"} if has_flag else {"key"})
-    return MembershipRule(mode, Columns("id", "member", DELETED_AT, None, None, declared))
+    return MembershipRule(mode, Columns("id", "member", DELETED_AT, None, None, None, declared))
 
 
 def row(key: Any = ABSENT, flag: Any = ABSENT, deleted: Any = None) -> PlainRow:
-    return PlainRow(key, flag, deleted, ABSENT, ABSENT)
+    return PlainRow(key, flag, deleted, ABSENT, ABSENT, None)
 
 
 @pytest.mark.parametrize(
@@ -237,12 +237,12 @@ def row(key: Any = ABSENT, flag: Any = ABSENT, deleted: Any = None) -> PlainRow:
     ],
 )
 def test_rule_decides_by_mode_and_flag(mode: SyncMode, flag: bool, expected: bool | None) -> None:
-    assert rule(mode).read(row(7, flag)) == ("7", expected)
+    assert rule(mode).read(row(7, flag)) == (*("7", expected), None)
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("add", True), ("remove", False), ("mirror", True)])
 def test_rule_decides_by_mode_alone_without_a_flag_column(mode: SyncMode, expected: bool) -> None:
-    assert rule(mode, has_flag=False).read(row("a")) == ("a", expected)
+    assert rule(mode, has_flag=False).read(row("a")) == (*("a", expected), None)
 
 
 @pytest.mark.parametrize(
@@ -262,12 +262,12 @@ def test_rule_counts_a_deleted_row_as_false_whatever_its_flag(
     mode: SyncMode, expected: bool | None, flag: Any, has_flag: bool
 ) -> None:
     deleted = "2026-11-22T09:42:06Z"
-    assert rule(mode, has_flag=has_flag).read(row("a", flag, deleted)) == ("a", expected)
+    assert rule(mode, has_flag=has_flag).read(row("a", flag, deleted)) == (*("a", expected), None)
 
 
 @pytest.mark.parametrize("deleted", [None, "", "  "], ids=["null", "empty", "blanks"])
 def test_rule_takes_a_blank_time_of_deletion_for_none(deleted: str | None) -> None:
-    assert rule("mirror").read(row("a", True, deleted)) == ("a", True)
+    assert rule("mirror").read(row("a", True, deleted)) == (*("a", True), None)
 
 
 @pytest.mark.parametrize("mode", ["add", "remove", "mirror"])
@@ -282,12 +282,12 @@ def test_rule_refuses_a_record_without_flag_where_the_schema_declares_one(
 
 def test_rule_reads_a_flag_that_the_schema_does_not_declare() -> None:
     """A flag that is there is obeyed: including whom it calls no member would be wrong."""
-    assert rule("mirror", has_flag=False).read(row("a", "no")) == ("a", False)
+    assert rule("mirror", has_flag=False).read(row("a", "no")) == (*("a", False), None)
 
 
 @pytest.mark.parametrize(("flag", "expected"), [("t  ", True), (" NO\t", False)])
 def test_rule_trims_flags(flag: str, expected: bool) -> None:
-    assert rule("mirror").read(row("a", flag)) == ("a", expected)
+    assert rule("mirror").read(row("a", flag)) == (*("a", expected), None)
 
 
 @pytest.mark.parametrize("deleted", [None, "2026"])

@@ -25,11 +25,13 @@ SETTINGS = {
 class FakeClient:
     """Segments in memory, changed by semantic patches as LaunchDarkly would."""
 
-    environment_key = "test"
+    project_key, environment_key = "default", "test"
 
     def __init__(self) -> None:
         self.bodies: list[Any] = []
         self.segments: dict[str, dict[str, list[Any]]] = {}
+        #: By segment key, the items about expiring targets.
+        self.expiring: dict[str, list[Any]] = {}
 
     def get_segment(self, segment_key: str) -> dict[str, Any]:
         lists: dict[str, list[Any]] = {
@@ -51,6 +53,19 @@ class FakeClient:
             is_addition = instruction["kind"].startswith("add")
             listed[:] = left + instruction["values"] * is_addition
         return self.get_segment(segment_key)
+
+    def call(self, segment_key: str, method: str, *, body: Any = None, **_: Any) -> dict[str, Any]:
+        """Answer a request about expiring targets; of the instructions, all succeed."""
+        items = self.expiring.setdefault(segment_key, [])
+        if method == "GET":
+            return {"items": items}
+        self.bodies.append([segment_key, body])
+        for instruction in body["instructions"]:
+            who = {name: instruction[name] for name in ("targetType", "contextKind", "contextKey")}
+            items[:] = [each for each in items if not who.items() <= each.items()]
+            if "value" in instruction:
+                items.append(who | {"expirationDate": instruction["value"], "_version": 1})
+        return {"items": items, "failedInstructions": 0}
 
     def has_doubts(self, segment_key: str) -> bool:
         return False
@@ -109,6 +124,8 @@ def outcome(kind: type[ShortWay], source: Any, config: dict[str, Any]) -> Outcom
     logging.getLogger().addHandler(handler)
     output = io.StringIO()
     target = kind(config=SETTINGS | config)
+    # Else requests of different segments would come in any order.
+    target.segments._parallelism = 1
     error: Exception | None = None
     try:
         with contextlib.redirect_stdout(output):
@@ -121,6 +138,7 @@ def outcome(kind: type[ShortWay], source: Any, config: dict[str, Any]) -> Outcom
     seen = {
         "error": (type(error), str(error), error and target.message_reader.line_number),
         "segments": target.client.segments,
+        "expiring": target.client.expiring,
         "requests": target.client.bodies,
         "tallies": {segment.key: asdict(segment.tally) for segment in target.segments},
         "without segment": target.segments.without_segment,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from running import SEGMENT
 
+from target_launchdarkly.sandbox import Fault
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -103,3 +105,37 @@ def test_missing_segment_that_a_run_would_create_is_ok(check: Callable[..., Any]
 
     assert result.returncode == 0
     assert "a run creates it (big)" in result.stdout
+
+
+def test_segment_whose_memberships_end_is_told_so(
+    sandbox: Sandbox, check: Callable[..., Any]
+) -> None:
+    sandbox.add_segment("big", unbounded=True)
+
+    result = check(expires_at_field="ends", streams={"other": {"segment_key": "big"}})
+
+    assert result.returncode == 0, result.stderr
+    assert "memberships end by themselves" in result.stdout
+    assert "a record with an end of membership is refused" in result.stdout
+    asked = [each.path for each in sandbox.requests if "expiring-targets" in each.path]
+    assert asked == [f"/api/v2/segments/default/{SEGMENT}/expiring-targets/test"]
+
+
+def test_token_that_may_not_say_when_targets_expire_is_told(
+    sandbox: Sandbox, check: Callable[..., Any]
+) -> None:
+    sandbox.read_only = True
+
+    assert "updateExpiringTargets" in check(expires_at_field="ends").stdout
+    assert "updateExpiringTargets" not in check().stdout
+
+
+def test_account_without_expiring_targets_is_told(
+    sandbox: Sandbox, check: Callable[..., Any]
+) -> None:
+    sandbox.faults.append(Fault("status", method="GET", after=3, status=403))
+
+    result = check(expires_at_field="ends")
+
+    assert result.returncode == 1
+    assert "the account's plan" in result.stdout
