@@ -17,7 +17,7 @@ from target_launchdarkly.audience.streams import Streams
 from target_launchdarkly.audience.words import Words
 from target_launchdarkly.checkpoint import make_checkpoint
 from target_launchdarkly.command import CommandTarget
-from target_launchdarkly.errors import PlanRefusedError
+from target_launchdarkly.errors import PlanRefusedError, StreamError
 from target_launchdarkly.intake import batches
 from target_launchdarkly.intake.records import Records
 from target_launchdarkly.report.tally import summarise
@@ -33,6 +33,10 @@ else:
 if TYPE_CHECKING:
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.sinks import Sink
+
+
+#: Meltano's PluginTestService sends it to loaders (seen in 4.4.1).
+MELTANO_TEST_STREAM = "meltano_test_stream"
 
 
 class TargetLaunchDarkly(CommandTarget):
@@ -100,8 +104,14 @@ class TargetLaunchDarkly(CommandTarget):
 
     @override
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
-        super()._process_schema_message(message_dict)
         name = message_dict["stream"]
+        if name == MELTANO_TEST_STREAM:
+            raise StreamError(
+                f"'{name}' is no audience, but what `meltano config test` makes up: its record "
+                "would become a member. To test the settings without any change, use --check, in "
+                "Meltano `meltano invoke target-launchdarkly --check`."
+            )
+        super()._process_schema_message(message_dict)
         bookmarks = message_dict.get("bookmark_properties") or ()
         for stream_map in self.mapper.stream_maps.get(name, ()):
             # Of a stream that stream maps leave out, no record reaches a sink.
