@@ -16,6 +16,8 @@ ALONE = ("target",)
 FULL = 15_000
 #: Stream maps are Python expressions, so that more rows would take long and tell the same.
 MAX_MAPPED = 50_000
+#: A divisor of 1,000, see Scenario.
+MANY = 500
 BIG_STRANGERS, FEW_STRANGERS = 100, 10
 START_UP, SMALL_BIG = "start-up", CYCLE
 #: The scenarios of 10,000,000 rows, which are run on demand only.
@@ -23,7 +25,8 @@ LONG, LONG_KEYS = "ten-million", "ten-million-keys"
 NAMES = (
     *(START_UP, "first-load", "unchanged", "one-percent", "segments"),
     *("changes", "distinct", "wide", "wide-distinct", "streams", "maps"),
-    *("snapshot", "version", "batch-jsonl", "batch-parquet", "big", LONG, LONG_KEYS),
+    *("snapshot", "version", "batch-jsonl", "batch-parquet", "big", "many-segments"),
+    *(LONG, LONG_KEYS),
 )
 
 
@@ -84,7 +87,22 @@ def large(rows: int) -> list[Scenario]:
         *_snapshots(rows),
         *_batches(rows),
         big(rows, WITHOUT_RECORD),
+        _many_segments(rows),
     ]
+
+
+def _many_segments(rows: int) -> Scenario:
+    """Return changes of many segments, all through one stream."""
+    return Scenario(
+        "many-segments",
+        f"{rows:,} changes over {MANY} segments",
+        ALONE,
+        rows,
+        segments=MANY,
+        # Half of each segment leaves while the other half joins.
+        was=lambda row: row // MANY % 2 == 0,
+        now=lambda row: row // MANY % 2 == 1,
+    )
 
 
 def _by_changes(rows: int) -> Scenario:

@@ -70,7 +70,7 @@ THEIRS: dict[str, set[str]] = {
     # Looked up where Meltano is: tests/realworld/test_meltano_commands.py.
     "meltano": {
         *("--all", "--dry-run", "--dump", "--environment", "--from-ref", "--full-refresh"),
-        *("--list", "--no-install", "--plugin-type", "--refresh-catalog"),
+        *("--list", "--no-install", "--plugin-type", "--refresh-catalog", "--state-id-suffix"),
     },
     "pip": set(),
     "pipx": set(),
