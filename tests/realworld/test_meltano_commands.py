@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from functools import cache
+from itertools import pairwise
 
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from test_docs import THEIRS
 pytestmark = pytest.mark.realworld
 
 GROUPS = {"config", "state"}
+WITH_A_VALUE = {"--port", "--state-id-suffix"}
 PROJECTS = [ROOT / "meltano.yml", *sorted(ROOT.glob("examples/*/meltano.yml"))]
 
 
@@ -78,10 +80,12 @@ def test_plugins_jobs_and_commands_exist(typed: list[list[str]]) -> None:
         known |= {job["name"] for job in project.get("jobs", ())}
     for words in typed:
         if words[0] in {"run", "invoke", "install"}:
-            named = [
-                word for word in words[1:] if not word.startswith("-") and not word.isdecimal()
-            ]
-            assert set(named) <= known, words
+            named = {
+                word
+                for before, word in pairwise(words)
+                if not word.startswith("-") and before not in WITH_A_VALUE
+            }
+            assert named <= known, words
 
 
 def test_options_that_the_other_test_allows_are_meltanos() -> None:
