@@ -52,6 +52,18 @@ class RefusedError(LaunchDarklyError):
     """LaunchDarkly understood a request and refused it (400): the same again is refused again."""
 
 
+class ForbiddenError(LaunchDarklyError):
+    """The token may not do what a request asks (403)."""
+
+
+class ExportError(LaunchDarklyError):
+    """The members of a big segment cannot be known: there is no export, or none to trust."""
+
+
+class NoExportError(ExportError):
+    """The members of a big segment are not exported: the token may not, or they are too many."""
+
+
 class NotFoundError(LaunchDarklyError):
     """LaunchDarkly does not know something that the request names (404).
 

@@ -168,6 +168,15 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "Whether a segment that is missing is created, and of which type. A big segment takes more "
         "than 15,000 individual targets.",
     ),
+    "big_segment_removals": _choice(
+        "Big segment removals",
+        "export",
+        ("export", "replace"),
+        "How it is found out who leaves a big segment that a snapshot mirrors. `export`: by an "
+        "export of its members, for which the token needs the role action `createSegmentExport`. "
+        "`replace`: where there are no exports, one import replaces all members; while it runs, "
+        "whoever stays may be out for a time.",
+    ),
     "comment": _text("Comment", "Comment of every patch, shown in LaunchDarkly's change history."),
     "dry_run": {
         "type": "boolean",
@@ -196,6 +205,14 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "minimum": 0,
         "title": "Max retry seconds",
         "description": "How many seconds one request is retried before the run fails.",
+    },
+    "max_import_seconds": {
+        "type": "number",
+        "default": 7200,
+        "minimum": 0,
+        "title": "Max import seconds",
+        "description": "How many seconds an import or an export of a big segment may take, and how "
+        "long an import of somebody else is waited for, before the run fails.",
     },
 }
 

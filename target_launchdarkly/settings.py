@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from target_launchdarkly.api.links import is_loopback
 from target_launchdarkly.errors import SettingsError
 from target_launchdarkly.names import closest, is_near
 from target_launchdarkly.properties import (
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 #: Settings that may be a fraction, which the SDK reads from a config file as a Decimal.
-FRACTIONS = ("max_removal_percent", "request_timeout", "max_retry_seconds")
+FRACTIONS = ("max_removal_percent", "request_timeout", "max_retry_seconds", "max_import_seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +99,13 @@ class Settings:
     excluded_key_action: Any
     invalid_record_action: Any
     create_segment: Any
+    big_segment_removals: Any
     comment: str | None
     dry_run: bool
     batch_size_rows: int
     request_timeout: float
     max_retry_seconds: float
+    max_import_seconds: float
     #: The streams that stream maps name, by the tap's name and the alias.
     mapped_streams: tuple[tuple[str, str], ...] = ()
 
@@ -278,18 +280,11 @@ def _url_problems(api_url: str | None) -> Iterator[str]:
         yield "api_url: is no http(s) URL. Give one like 'https://app.launchdarkly.com'."
     elif url.username or url.password or url.query or url.fragment:
         yield "api_url: must hold no user, password, query or fragment."
-    elif url.scheme == "http" and not _is_loopback(host):
+    elif url.scheme == "http" and not is_loopback(host):
         yield (
             "api_url: plain http would send the token unencrypted. Use https; http is for a "
             "loopback host such as 127.0.0.1 only."
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def unknown_names(config: Mapping[str, Any], known: Iterable[str]) -> Iterator[str]:

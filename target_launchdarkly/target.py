@@ -11,6 +11,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.mapper import RemoveRecordTransform
 from singer_sdk.singerlib.json import serialize_json
 
+from target_launchdarkly.api.transfers import Transfers
 from target_launchdarkly.audience.plan import Policy
 from target_launchdarkly.audience.planner import Planner
 from target_launchdarkly.audience.streams import Streams
@@ -70,8 +71,10 @@ class TargetLaunchDarkly(CommandTarget):
             comment=self.settings.comment,
             is_dry_run=self.settings.dry_run,
             skips_refused=self.settings.invalid_record_action == "skip",
+            may_replace=self.settings.big_segment_removals == "replace",
         )
-        return Segments(self.client, requests, self.settings.create_segment)
+        transfers = Transfers(self.client, self.settings.max_import_seconds)
+        return Segments(transfers, requests, self.settings.create_segment)
 
     @cached_property
     def words(self) -> Words:

@@ -41,11 +41,13 @@ WRONG: dict[str, Any] = {
     "excluded_key_action": "ignore",
     "invalid_record_action": "ignore",
     "create_segment": "small",
+    "big_segment_removals": "guess",
     "comment": 7319,
     "dry_run": "perhaps",
     "batch_size_rows": 1_501,
     "request_timeout": 0,
     "max_retry_seconds": -1,
+    "max_import_seconds": -1,
     # The SDK's own.
     "stream_maps": "audience",
     "stream_map_config": "audience",
@@ -105,6 +107,7 @@ ALSO_WRONG = [
     pytest.param("request_timeout", float("nan"), id="timeout-nan"),
     pytest.param("request_timeout", float("inf"), id="timeout-infinite"),
     pytest.param("max_retry_seconds", "600", id="patience-as-text"),
+    pytest.param("max_import_seconds", float("inf"), id="import-patience-infinite"),
     pytest.param("max_retry_seconds", float("nan"), id="patience-nan"),
 ]
 

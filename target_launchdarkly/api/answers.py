@@ -9,7 +9,12 @@ from urllib.parse import unquote, urlsplit
 import requests
 
 from target_launchdarkly.api import quoting
-from target_launchdarkly.errors import LaunchDarklyError, NotFoundError, RefusedError
+from target_launchdarkly.errors import (
+    ForbiddenError,
+    LaunchDarklyError,
+    NotFoundError,
+    RefusedError,
+)
 
 if TYPE_CHECKING:
     from target_launchdarkly.api.calls import Call, Connection
@@ -107,18 +112,33 @@ def expiring_of(response: requests.Response, call: Call) -> Answer:
     return answer
 
 
-def import_id_of(response: requests.Response, call: Call) -> str:
+def import_id_of(response: requests.Response, call: Call) -> str | None:
+    """Return the ID of a new import; None if another one is going on."""
+    if response.status_code == requests.codes.conflict:
+        return None
+    if import_id := _last_of_location(response):
+        return import_id
+    raise LaunchDarklyError(
+        f"{call} was accepted as an import, but the answer names none (no Location header). "
+        "Look at the segment in LaunchDarkly before the next run."
+    )
+
+
+def export_id_of(response: requests.Response, call: Call) -> str:  # noqa: ARG001
+    """Return the ID of a new export, or ask again: an answer without one is foreign."""
+    if export_id := _last_of_location(response):
+        return export_id
+    raise TransientError(
+        f"HTTP {response.status_code}, but the answer names no export (no Location header)"
+    )
+
+
+def _last_of_location(response: requests.Response) -> str:
     """Return the last part of `Location`: what stands before it is not followed anywhere."""
     try:
-        import_id = urlsplit(response.headers.get("Location", "")).path.rpartition("/")[2]
+        return unquote(urlsplit(response.headers.get("Location", "")).path.rpartition("/")[2])
     except ValueError:
-        import_id = ""
-    if not import_id:
-        raise LaunchDarklyError(
-            f"{call} was accepted as an import, but the answer names none (no Location header). "
-            "Look at the segment in LaunchDarkly before the next run."
-        )
-    return unquote(import_id)
+        return ""
 
 
 class Words(NamedTuple):
@@ -161,7 +181,12 @@ def refusal(status: int, words: Words, call: Call, connection: Connection) -> La
     elif status == requests.codes.forbidden and call.is_about_expiring:
         status = EXPIRING_REFUSED
     remedy = REMEDIES.get(status) or REMEDIES.get(status // 100 * 100) or REMEDIES[400]
-    return LaunchDarklyError(f"{refused} {remedy.format(url=call.public_url)}")
+    kind = (
+        ForbiddenError
+        if status in {403, APPROVAL_REQUIRED, EXPIRING_REFUSED}
+        else LaunchDarklyError
+    )
+    return kind(f"{refused} {remedy.format(url=call.public_url)}")
 
 
 def _not_found(refused: str, words: Words, call: Call, connection: Connection) -> NotFoundError:

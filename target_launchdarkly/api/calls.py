@@ -84,6 +84,11 @@ class Call:
         return json.dumps(self.body).encode()
 
     @property
+    def is_change(self) -> bool:
+        """Whether it changes the segment. An export that is begun twice does no harm."""
+        return self.method != "GET" and not self.url.endswith("/exports")
+
+    @property
     def public_url(self) -> str:
         """The URL without the context key that may end it, and without a query."""
         return self.url.partition("?")[0].partition(CONTEXTS)[0]

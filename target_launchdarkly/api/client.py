@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter, defaultdict
-from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import backoff
 import requests
@@ -14,7 +14,6 @@ from target_launchdarkly.api.answers import (
     Answer,
     TransientError,
     describe,
-    import_id_of,
     nothing_of,
     object_of,
     refusal,
@@ -85,6 +84,24 @@ class Client:
         """The environment whose segments this client reads and changes."""
         return self._connection.environment_key
 
+    @property
+    def api_url(self) -> str:
+        """The API's base URL."""
+        return self._connection.api_url
+
+    @property
+    def request_timeout_seconds(self) -> float:
+        """How long to wait for an answer."""
+        return self._connection.request_timeout_seconds
+
+    def monotonic(self) -> float:
+        """Return seconds that only ever grow."""
+        return self._clock.monotonic()
+
+    def session_for(self, url: str) -> requests.Session:
+        """Return a session for a URL that an answer links to. Close it afterwards."""
+        return self._sessions.of_link(url)
+
     def requests_of(self, segment_key: str) -> dict[str, int]:
         """Return the requests sent for a segment by method, e.g. `{"GET": 1, "PATCH": 8}`."""
         return dict(self.requests.get(segment_key, {}))
@@ -133,35 +150,6 @@ class Client:
         path = f"{quoted(segment_key)}/contexts/{quoted(context_key)}"
         return self.call(segment_key, "GET", of=path, read=object_of)
 
-    def create_import(self, segment_key: str, file: IO[bytes], mode: str) -> str:
-        """Upload a CSV of context keys to a big segment; return the import's ID.
-
-        https://launchdarkly.com/docs/api/segments/create-big-segment-import
-
-        Args:
-            segment_key: The big segment.
-            file: One key a line, in the first column. Read from its beginning, never held whole.
-            mode: `merge` or `replace`.
-        """
-        upload = Upload(file, {"mode": mode})
-        return self.call(
-            segment_key,
-            "POST",
-            of=f"{quoted(segment_key)}/imports",
-            read=import_id_of,
-            body=upload,
-            content_type=upload.content_type,
-            accept={201, 202, 204},
-        )
-
-    def get_import(self, segment_key: str, import_id: str) -> Answer:
-        """Return how far an import is (`Import`).
-
-        https://launchdarkly.com/docs/api/segments/get-big-segment-import
-        """
-        path = f"{quoted(segment_key)}/imports/{quoted(import_id)}"
-        return self.call(segment_key, "GET", of=path, read=object_of)
-
     def get_caller_identity(self) -> Answer:
         """Return who the token is (`CallerIdentityRep`).
 
@@ -178,15 +166,20 @@ class Client:
         path = f"projects/{quoted(project)}/environments/{quoted(environment)}"
         return self.call("", "GET", of=path, root="", read=object_of)
 
-    def looks(self) -> Iterator[float]:
+    def looks(self, patience_seconds: float | None = None) -> Iterator[float]:
         """Yield for every look at something that takes its time, ever more rarely.
 
+        Args:
+            patience_seconds: How long to look on; `max_retry_seconds` if it is None.
+
         Yields:
-            The seconds waited so far: 0, 1, 3, 7 … It ends before `max_retry_seconds` pass.
+            The seconds waited so far: 0, 1, 3, 7 … It ends before patience does.
         """
+        if patience_seconds is None:
+            patience_seconds = self._connection.max_retry_seconds
         waited, pause = 0.0, 1.0
         yield waited
-        while waited + pause <= self._connection.max_retry_seconds:
+        while waited + pause <= patience_seconds:
             self.pause(pause)
             waited += pause
             pause = min(pause * 2, MAX_BACKOFF_SECONDS)
@@ -245,7 +238,7 @@ class Client:
                 response = self._send(call, accept)
                 return read(response, call)
             except TransientError as failure:
-                if call.method != "GET" and not failure.is_refusal:
+                if call.is_change and not failure.is_refusal:
                     self._doubtful[call.segment_key] = self._clock.monotonic()
                 pause = self._pause_after(failure, pauses)
                 if self._clock.monotonic() + pause > deadline:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 
+from target_launchdarkly.api.links import origin
 from target_launchdarkly.api.punctual import PunctualAdapter
 
 if TYPE_CHECKING:
@@ -29,6 +30,13 @@ class _AccessToken(AuthBase):
         return request
 
 
+class _Nobody(AuthBase):
+    """Shows nothing. As an auth object, no .netrc entry can replace it either."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
 class Sessions:
     """The sessions of a client: threads may not share one."""
 
@@ -41,14 +49,26 @@ class Sessions:
     def of_this_thread(self) -> requests.Session:
         """The session of the thread that asks."""
         if not hasattr(self._local, "session"):
-            session = requests.Session()
-            session.auth = _AccessToken(self._access_token)
+            session = self._local.session = self._session(self._connection.api_url)
             session.mount(self._connection.api_url, PunctualAdapter())
-            session.headers.update(
-                {"LD-API-Version": API_VERSION, "User-Agent": self._connection.user_agent}
-            )
-            # Plain http goes to this machine only; a proxy would see the token.
-            session.trust_env = urlsplit(self._connection.api_url).scheme == "https"
-            self._local.session = session
         session_of_thread: requests.Session = self._local.session
         return session_of_thread
+
+    def of_link(self, url: str) -> requests.Session:
+        """Return a session for a URL that an answer links to.
+
+        The token goes to the API's own origin only: whoever else the link leads to does not need
+        it. Close the session after the one request; redirects are not for it to follow.
+        """
+        return self._session(url)
+
+    def _session(self, url: str) -> requests.Session:
+        session = requests.Session()
+        is_own = origin(url) == origin(self._connection.api_url)
+        session.auth = _AccessToken(self._access_token) if is_own else _Nobody()
+        session.headers["User-Agent"] = self._connection.user_agent
+        if is_own:
+            session.headers["LD-API-Version"] = API_VERSION
+        # Plain http goes to this machine only; a proxy would see the token.
+        session.trust_env = urlsplit(url).scheme == "https"
+        return session

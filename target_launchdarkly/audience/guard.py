@@ -47,6 +47,17 @@ def excess(plan: Plan, max_removal_percent: float, *, is_snapshot: bool) -> str 
     return None
 
 
+def is_safe_unseen(leaving: int, members: int, max_removal_percent: float) -> bool:
+    """Whether a mirror by changes passes however many of those who leave are members.
+
+    Args:
+        leaving: Keys that leave, members or not.
+        members: How many members there were when the run began.
+        max_removal_percent: How many of the members may leave.
+    """
+    return leaving <= FREE_REMOVALS or leaving * 100 <= members * Decimal(str(max_removal_percent))
+
+
 def _shares(plan: Plan, *, is_snapshot: bool) -> Iterator[tuple[int, int, str]]:
     """Yield how many leave of how many, and of whom."""
     if is_snapshot:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import marshal
-import sqlite3
-import weakref
 from collections import defaultdict
-from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
-from zlib import crc32
+
+from target_launchdarkly.audience.chunks import PARTS, Chunks, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,15 +23,13 @@ MAX_WORDS_IN_MEMORY = 200_000
 #: A word and its place in the order of all words are one number: `place << _PLACE_BITS | word`.
 _PLACE_BITS = 2
 PLACE_STEP = 1 << _PLACE_BITS
-_WORD = PLACE_STEP - 1
+WORD = PLACE_STEP - 1
 #: A voice that speaks of moments puts them between the two:
 #: `place << _MOMENT_BITS | moment << _PLACE_BITS | word`.
 _MOMENT_BITS = 50
 _MOMENT = (1 << (_MOMENT_BITS - _PLACE_BITS)) - 1
 #: Whether memory is full is looked at once in so many words.
 _LOOK_EVERY = 1_024 << _PLACE_BITS
-#: Into so many parts the keys are divided on disk: one part of all words is in memory at a time.
-_PARTS = 64
 
 
 class Audience(NamedTuple):
@@ -84,9 +79,8 @@ class Voice:
 class Words:
     """The words of a run, in memory up to a bound and beyond it on disk.
 
-    The disk is SQLite's temporary database, which it deletes before it writes the first byte:
-    nothing is left behind, however the process ends. Words stand there in chunks of one voice and
-    of the keys of one part, so that all words about a key are found by reading one part.
+    On disk they stand in chunks of one voice and of the keys of one part, so that all words about
+    a key are found by reading one part.
 
     Args:
         max_in_memory: Words that are held in memory.
@@ -97,10 +91,8 @@ class Words:
         self.place = 0
         self._max_in_memory = max_in_memory
         self._voices: dict[Audience, list[Voice]] = defaultdict(list)
-        self._database: sqlite3.Connection | None = None
+        self._chunks: Chunks | None = None
         self._on_disk = self._compacted = 0
-        #: Segments are planned anew in threads of their own.
-        self._lock = Lock()
 
     def voice(self, audience: Audience, *, has_moments: bool = False) -> Voice:
         """Return a new voice that speaks of an audience, and perhaps of when memberships end."""
@@ -116,7 +108,7 @@ class Words:
         """
         for values in self._values(audience):
             for context_key, value in values.items():
-                yield context_key, value & _WORD
+                yield context_key, value & WORD
 
     def has_moments(self, audience: Audience) -> bool:
         """Whether any voice says of an audience when memberships end."""
@@ -132,7 +124,7 @@ class Words:
         for values in self._values(audience):
             for context_key, value in values.items():
                 moment = value >> _PLACE_BITS & _MOMENT if has_moments else UNSAID
-                yield context_key, value & _WORD, moment
+                yield context_key, value & WORD, moment
 
     def once(self, audience: Audience, *, after: int = 0) -> Iterator[tuple[str, int]]:
         """Yield every key of an audience once, with the last word of all voices about it.
@@ -141,13 +133,37 @@ class Words:
             audience: Whom the words are about.
             after: Only words after this place.
         """
+        for values in self.parts(audience, after=after):
+            for context_key, value in values.items():
+                yield context_key, value & WORD
+
+    def parts(
+        self, audience: Audience, *, after: int = 0, is_divided: bool = False
+    ) -> Iterator[dict[str, int]]:
+        """Yield every key of an audience once, a part of the keys at a time.
+
+        Args:
+            audience: Whom the words are about.
+            after: Only words after this place.
+            is_divided: Whether to divide them by `part_of` also where all are in memory.
+
+        Yields:
+            By key, what holds the last word of all voices, and `WORD` masks it. All at once, or
+            `PARTS` times, some of them empty.
+        """
         least = after + PLACE_STEP
         if self.has_moments(audience):
             least <<= _MOMENT_BITS
         for last in self._last_words(self._voices.get(audience, [])):
-            for context_key, value in last.items():
-                if value >= least:
-                    yield context_key, value & _WORD
+            kept = last
+            if after:
+                kept = {key: value for key, value in last.items() if value >= least}
+            yield from _divided(kept) if is_divided and not self.is_on_disk else (kept,)
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether words went to disk, so that they come divided in any case."""
+        return self._chunks is not None
 
     def count(self, voice: Voice) -> int:
         """Return how many different keys a voice spoke of."""
@@ -155,8 +171,8 @@ class Words:
 
     def settle(self) -> None:
         """Prepare for reading: if anything is on disk, all is."""
-        if self._database is not None:
-            self._spill(self._database)
+        if self._chunks is not None:
+            self._spill(self._chunks)
 
     def compact(self) -> None:
         """Keep of each voice and key the last word alone, if many words came since the last time.
@@ -164,84 +180,71 @@ class Words:
         Called at checkpoints in mid-run, so that the disk holds at most about twice as many words
         as there are keys and came since the last one, however long a run.
         """
-        database = self._database
-        if database is None or self._on_disk <= 2 * self._compacted:
+        chunks = self._chunks
+        if chunks is None or self._on_disk <= 2 * self._compacted:
             return
         self._on_disk = 0
         for voice in self._all:
-            for part in range(_PARTS):
+            for part in range(PARTS):
                 last = self._last_of_part([voice], part)
-                where = (voice.number, part)
-                database.execute("DELETE FROM chunk WHERE voice = ? AND part = ?", where)
-                self._write(database, *where, last)
+                chunks.delete(voice.number, part)
+                self._write(chunks, voice.number, part, last)
         self._compacted = self._on_disk
 
     def make_room(self) -> None:
         """Put the words on disk if there are too many for memory."""
         if sum(len(voice.latest) for voice in self._all) <= self._max_in_memory:
             return
-        if self._database is None:
-            self._database = _database()
-            # However the run ends, nobody need think of closing it.
-            weakref.finalize(self, self._database.close)
-        self._spill(self._database)
+        if self._chunks is None:
+            self._chunks = Chunks()
+        self._spill(self._chunks)
 
     @property
     def _all(self) -> Iterator[Voice]:
         for voices in self._voices.values():
             yield from voices
 
-    def _spill(self, database: sqlite3.Connection) -> None:
-        database.execute("BEGIN")
-        for voice in self._all:
-            parts: list[dict[str, int]] = [{} for _ in range(_PARTS)]
-            for context_key, place in voice.latest.items():
-                parts[crc32(context_key.encode()) % _PARTS][context_key] = place
-            for part, chunk in enumerate(parts):
-                self._write(database, voice.number, part, chunk)
-            voice.latest.clear()
-        database.execute("COMMIT")
+    def _spill(self, chunks: Chunks) -> None:
+        with chunks.writing():
+            for voice in self._all:
+                for part, words in enumerate(_divided(voice.latest)):
+                    self._write(chunks, voice.number, part, words)
+                voice.latest.clear()
 
-    def _write(
-        self, database: sqlite3.Connection, voice: int, part: int, chunk: dict[str, int]
-    ) -> None:
-        if chunk:
-            row = (voice, part, marshal.dumps(chunk))
-            database.execute("INSERT INTO chunk (voice, part, words) VALUES (?, ?, ?)", row)
-            self._on_disk += len(chunk)
+    def _write(self, chunks: Chunks, voice: int, part: int, words: dict[str, int]) -> None:
+        if words:
+            chunks.write(voice, part, words)
+            self._on_disk += len(words)
 
     def _values(self, audience: Audience) -> Iterator[dict[str, int]]:
         """Yield what holds the words about an audience, some keys at a time, the last ones last."""
         voices = self._voices.get(audience, [])
-        if self._database is None or len(voices) != 1:
+        if self._chunks is None or len(voices) != 1:
             yield from self._last_words(voices)
         else:
-            yield from self._chunks(voices[0].number)
+            yield from self._chunks.read(voices[0].number)
 
     def _last_words(self, voices: list[Voice]) -> Iterator[dict[str, int]]:
         """Yield the last word about every key and its place, some keys at a time."""
-        if self._database is None:
+        if self._chunks is None:
             yield _latest(voices, [voice.latest for voice in voices])
             return
-        for part in range(_PARTS):
+        for part in range(PARTS):
             yield self._last_of_part(voices, part)
 
     def _last_of_part(self, voices: list[Voice], part: int) -> dict[str, int]:
         # Of one voice, the later chunk has the later words.
-        of_voices = [_merged(self._chunks(voice.number, part)) for voice in voices]
+        chunks = self._chunks
+        assert chunks is not None  # noqa: S101
+        of_voices = [_merged(chunks.read(voice.number, part)) for voice in voices]
         return _latest(voices, of_voices)
 
-    def _chunks(self, voice: int, part: int | None = None) -> Iterator[dict[str, int]]:
-        assert self._database is not None  # noqa: S101
-        query = "SELECT words FROM chunk WHERE voice = ? AND part BETWEEN ? AND ? ORDER BY number"
-        parts = (0, _PARTS) if part is None else (part, part)
-        with self._lock:
-            cursor = self._database.execute(query, (voice, *parts))
-            row = cursor.fetchone()
-        while row:
-            yield marshal.loads(row[0])  # noqa: S302 this process wrote it
-            with self._lock:
-                row = cursor.fetchone()
+
+def _divided(words: dict[str, int]) -> list[dict[str, int]]:
+    parts: list[dict[str, int]] = [{} for _ in range(PARTS)]
+    for context_key, value in words.items():
+        parts[part_of(context_key)][context_key] = value
+    return parts
 
 
 def _merged(chunks: Iterable[dict[str, int]]) -> dict[str, int]:
@@ -273,16 +276,5 @@ def _latest(voices: list[Voice], of_voices: Sequence[dict[str, int]]) -> dict[st
 def _with_room(words: dict[str, int]) -> dict[str, int]:
     """Return words that say nothing of moments, to stand among others that do."""
     return {
-        key: value - (value & _WORD) << _MOMENT_BITS | value & _WORD for key, value in words.items()
+        key: value - (value & WORD) << _MOMENT_BITS | value & WORD for key, value in words.items()
     }
-
-
-def _database() -> sqlite3.Connection:
-    database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-    database.execute("PRAGMA journal_mode = OFF")
-    database.execute("PRAGMA cache_size = -4096")
-    database.execute(
-        "CREATE TABLE chunk (number INTEGER PRIMARY KEY, voice INTEGER, part INTEGER, words BLOB)"
-    )
-    database.execute("CREATE INDEX chunk_by_part ON chunk (voice, part)")
-    return database

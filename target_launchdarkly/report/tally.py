@@ -21,20 +21,26 @@ class Tally:
     """What became of one segment's records. The counts are of records, except where they say."""
 
     is_dry_run: bool = False
-    #: Whether the segment is big: what was in place already cannot be told then.
     is_big: bool = False
+    #: Whether changes were sent without knowing who is a member: what was in place already cannot
+    #: be told then.
+    is_unseen: bool = False
+    #: Whether one import has replaced all members.
+    was_replaced: bool = False
     was_created: bool = False
     #: Whether its plan was refused, so that nothing of it was sent.
     was_refused: bool = False
     records: int = 0
     #: Records whose key had blanks around it.
     trimmed: int = 0
-    #: Context keys that a patch included.
+    #: Context keys that a patch or an import included.
     added: int = 0
     #: Context keys that a patch took out of the included targets.
     removed: int = 0
     #: Context keys that a patch added to the excluded targets.
     excluded: int = 0
+    #: Context keys that an import included.
+    imported: int = 0
     #: Records whose flag means nothing in the stream's sync mode.
     not_acted_on: int = 0
     #: Expirations of included targets: set anew, moved to another moment, and taken back.
@@ -96,6 +102,30 @@ class Tally:
             self.expirations_moved += change.deed == "update"
             self.expirations_removed += change.deed == "remove"
 
+    def count_once(self, changes: Iterable[Change]) -> tuple[int, int]:
+        """Count changes, as above, of keys that no other count has or will have."""
+        added, removed = self.added, self.removed
+        for change in changes:
+            self.changed += 1
+            self.named += not change.is_unlisted
+            self.added += "include" in change.steps
+            self.removed += "uninclude" in change.steps
+            self.excluded += "exclude" in change.steps
+        return self.added - added, self.removed - removed
+
+    def count_included(self, keys: int, *, by_import: bool) -> None:
+        """Count keys that were included, of which no other count has or will have any."""
+        self.imported += keys * by_import
+        self.added += keys
+        self.named += keys
+        self.changed += keys
+
+    def count_left(self, keys: int) -> None:
+        """Count members that an import has replaced."""
+        self.removed += keys
+        self.changed += keys
+        self.was_replaced = True
+
 
 #: The fields that add up over segments.
 COUNTS = tuple(name for name, each in Tally.__dataclass_fields__.items() if each.type == "int")
@@ -144,9 +174,14 @@ def _counts(tally: Tally) -> str:
         told = _before(tally) or "left as it is"
         return f"{tally.records:,} {noun}: {told}, because its plan was refused"
     would = "would be " if tally.is_dry_run else ""
-    # A big segment cannot be listed, so nobody knows who was in place already.
-    done = ("included", "un-included") if tally.is_big else ("added", "removed")
-    counts = [f"{tally.added:,} {would}{done[0]}", f"{tally.removed:,} {would}{done[1]}"]
+    # Nobody knows who was in place already where the members were not seen.
+    done = ("included", "un-included") if tally.is_unseen else ("added", "removed")
+    by_import = f" ({tally.imported:,} by import)" if tally.imported else ""
+    replaced = " (all members replaced)" if tally.was_replaced else ""
+    counts = [
+        f"{tally.added:,} {would}{done[0]}{by_import}",
+        f"{tally.removed:,} {would}{done[1]}{replaced}",
+    ]
     if tally.excluded:
         counts.append(f"{tally.excluded:,} {would}excluded")
     counts += _expirations(tally, would)

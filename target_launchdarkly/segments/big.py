@@ -1,58 +1,36 @@
-"""A big segment: its members cannot be listed, so its words go blind, as few requests."""
+"""A big segment: its members are seen by an export, and its changes are seen to hold."""
 
 from __future__ import annotations
 
 import logging
-import weakref
-from dataclasses import dataclass
 from functools import partial
-from itertools import chain
-from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from target_launchdarkly.audience.guard import excess, exclusion_problem
-from target_launchdarkly.audience.plan import Change, Plan
-from target_launchdarkly.audience.words import IN, OUT, SPARED, Audience
-from target_launchdarkly.errors import LaunchDarklyError, RefusedError, SegmentError
-from target_launchdarkly.segments.drafts import Draft, warn_of_excluded
-from target_launchdarkly.segments.patches import chunks, semantic_patch
+from target_launchdarkly.audience.words import Audience
+from target_launchdarkly.errors import ExportError, LaunchDarklyError, NoExportError, SegmentError
+from target_launchdarkly.segments.bigplans import BigPlans, replacing_problems
+from target_launchdarkly.segments.drafts import Draft, tell_refused
+from target_launchdarkly.segments.exports import Exports
+from target_launchdarkly.segments.sending import LeftOut, Sender
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from target_launchdarkly.api.answers import Answer
-    from target_launchdarkly.api.client import Client
-    from target_launchdarkly.audience.plan import Policy, Step
+    from target_launchdarkly.api.transfers import Transfers
+    from target_launchdarkly.audience.plan import Policy
     from target_launchdarkly.audience.planner import Planner
-    from target_launchdarkly.audience.words import Words
     from target_launchdarkly.report.tally import Tally
+    from target_launchdarkly.segments.bigplans import BigPlan
     from target_launchdarkly.segments.drafts import Requests
+    from target_launchdarkly.segments.sending import Sent
 
 logger = logging.getLogger(__name__)
 
-#: From so many patches on, additions go as one import, which takes one request to start and one
-#: a look: 1, 2, 4 … seconds apart, so that 20 requests watch an import for 15 minutes.
-IMPORT_INSTEAD_OF_PATCHES = 20
-#: Keys that are written to a file at once.
-BUFFERED_KEYS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class BigPlan:
-    """What to do about a big segment, whose members cannot be listed."""
-
-    #: Whether the listed keys take the place of all members.
-    replaces: bool
-    #: The words after this place are not sent yet.
-    after: int
-    #: The last word that the plan knows of.
-    up_to: int
-    adding: int
-    removing: int
-    #: Keys that must be neither added nor removed.
-    spared: int
-    #: The keys to add, where an import may take them.
-    file: KeyFile | None
+#: Seconds before another look at what does not show yet: counts may lag.
+VERIFY_PAUSES = (1.0, 2.0, 4.0)
+#: How often the members are exported again, to send what did not hold.
+MAX_MENDINGS = 2
 
 
 class BigSegment:
@@ -61,233 +39,179 @@ class BigSegment:
     Args:
         key: The segment key.
         answer: The segment as LaunchDarkly showed it first.
-        client: Asked when a plan is carried out.
+        transfers: Exports the members, and imports many; its client is asked for all else.
         requests: How plans are sent.
         tally: Counts what is acknowledged.
     """
 
     def __init__(
-        self, key: str, answer: Answer, client: Client, requests: Requests, tally: Tally
+        self, key: str, answer: Answer, transfers: Transfers, requests: Requests, tally: Tally
     ) -> None:
         self.key = key
         self._tally = tally
         self._tally.is_big = True
-        self._client = client
+        self._client = transfers.client
         self._requests = requests
         self._audience = Audience(key, answer.get("unboundedContextKind") or "user")
-        self._sent_up_to = 0
+        self._exports = Exports(key, transfers, self._look)
+        self._left_out = left_out = LeftOut()
+        self._plans = BigPlans(self._audience, self._exports, requests, left_out)
+        self._sender = Sender(self._audience, transfers, requests, tally, left_out)
+        self._is_open = False
         self.see(answer)
 
     def see(self, answer: Answer) -> None:
         """Take how many targets LaunchDarkly shows."""
         counts = answer.get("_unboundedMetadata") or {}
-        self._members_at_start = counts.get("includedCount")
-        self._excludes_by_hand = counts.get("excludedCount") != 0
+        self._members: int | None = counts.get("includedCount")
+        self._has_excluded = counts.get("excludedCount") != 0
+        #: Nobody is a member of what is still to be created, and it cannot be looked at.
+        self._is_there = answer.get("version") != 0
+
+    def _look(self) -> int | None:
+        self.see(self._client.get_segment(self.key))
+        return self._members
 
     def open(self, context_kind: str, planner: Planner) -> None:
-        """Look whether the targets of this kind can be synced as the settings ask.
+        """Begin to look at the members, if the whole audience will be listed.
 
         Raises:
-            SegmentError: They cannot.
+            SegmentError: Targets of this kind cannot be synced.
         """
         self._demand_kind(context_kind)
-        if planner.is_snapshot(self.key) and planner.policy.removal_action == "exclude":
-            raise SegmentError(
-                f"Segment '{self.key}' is a big segment, whose members cannot be listed, so a "
-                "snapshot cannot exclude who leaves. Set removal_action to 'remove', or mirror by "
-                "changes."
-            )
-
-    def plan(self, planner: Planner) -> BigPlan:
-        """Return what follows from the words that are not sent yet.
-
-        To sort a million words takes longest of all, so that the file of an import, if there may be
-        one, is written as they are counted.
-        """
-        words, replaces = planner.words, planner.is_snapshot(self.key)
-        may_be_much = words.place - self._sent_up_to > IMPORT_INSTEAD_OF_PATCHES
-        file = KeyFile() if replaces or may_be_much else None
-        count = [0, 0, 0]
-        for context_key, word in words.once(self._audience, after=self._sent_up_to):
-            count[word] += 1
-            if file is not None and word == IN:
-                file.add(context_key)
-        return BigPlan(
-            replaces, self._sent_up_to, words.place, count[IN], count[OUT], count[SPARED], file
-        )
+        if self._is_open:
+            return
+        self._is_open = True
+        # Whoever comes while the records do is nobody's whom they do not list.
+        if planner.is_snapshot(self.key) and self._members != 0:
+            self._exports.begin(self._members)
 
     def draft(self, planner: Planner) -> Draft:
-        """Return the plan, judged."""
-        plan = self.plan(planner)
-        return Draft(self._problems(plan, planner), partial(self._carry_out, plan, planner))
+        """Return the plan, judged. What fails on the way holds up no other segment."""
+        try:
+            plan = self._plans.draw(planner, self._members, is_there=self._is_there)
+        except ExportError as error:
+            return Draft([str(error)], _nothing)
+        except LaunchDarklyError as error:
+            return Draft([], partial(_fail, error))
+        return Draft([*self._problems(plan, planner)], partial(self._carry_out, plan, planner))
 
-    def _problems(self, plan: BigPlan, planner: Planner) -> list[str]:
-        if not plan.replaces:
-            return []
-        if plan.spared:
-            return [
-                (
-                    f"{plan.spared:,} invalid records were skipped whose keys may be members; of a "
-                    "big segment, that cannot be looked up. Correct these rows in the model."
-                )
-            ]
-        if self._members_at_start is None:
-            return [
-                (
-                    "LaunchDarkly does not say how many members this big segment has, so "
-                    "max_removal_percent cannot be checked. Run again later."
-                )
-            ]
-        percent = planner.max_removal_percent(self._audience)
-        numbers = Plan(
-            self._audience.context_kind,
-            members=self._members_at_start,
-            members_leaving=self._unlisted(plan),
-        )
-        problem = None if percent is None else excess(numbers, percent, is_snapshot=True)
-        return [problem] if problem else []
-
-    def _unlisted(self, plan: BigPlan) -> int:
-        """Return at least how many members a snapshot does not list."""
-        return max(0, (self._members_at_start or 0) - plan.adding)
+    def _problems(self, plan: BigPlan, planner: Planner) -> Iterator[str]:
+        if plan.way == "replacing":
+            yield from replacing_problems(plan, planner.policy, self._members)
+        if plan.numbers is not None:
+            yield from planner.problems(self._audience, plan.numbers)
 
     def _carry_out(self, plan: BigPlan, planner: Planner) -> None:
-        """Send what the plan holds.
+        """Send what the plan holds, and see that it holds.
 
         Raises:
             LaunchDarklyError: A patch or an import was not accepted, or did not complete.
+            SegmentError: The segment is not as planned after all.
         """
-        if plan.replaces:
-            self._warn_of_excluded(planner.policy)
-            self._import("replace", plan)
-            leaving = self._unlisted(plan)
-            self._tally.removed += leaving
-            self._tally.changed += leaving
-        else:
-            self._send(plan, planner)
-        self._sent_up_to = plan.up_to
+        self._tally.is_unseen |= plan.way != "seen"
+        self._warn(plan, planner)
+        if self._requests.is_dry_run:
+            self._count_unsent(plan, planner.policy)
+            self._count_replaced(plan)
+            return
+        if not plan.is_empty or self._client.has_doubts(self.key):
+            self._make_hold(plan, planner)
+        self._plans.note_sent(plan)
+        self._count_replaced(plan)
+        if refused := len(self._left_out.refused):
+            tell_refused(self.key, refused, skips=self._requests.skips_refused)
 
-    def _warn_of_excluded(self, policy: Policy) -> None:
-        if self._excludes_by_hand and policy.excluded_key_action != "include":
+    def _count_replaced(self, plan: BigPlan) -> None:
+        if plan.way == "replacing" and plan.numbers:
+            self._tally.count_left(plan.numbers.members_leaving)
+
+    def _warn(self, plan: BigPlan, planner: Planner) -> None:
+        is_replacing = plan.way == "replacing"
+        if is_replacing and self._has_excluded and planner.policy.excluded_key_action != "include":
             logger.warning(
                 "Segment '%s' has excluded targets, and an import does not look at them: who is "
                 "listed becomes a member even if excluded by hand.",
                 self.key,
             )
 
-    def _send(self, plan: BigPlan, planner: Planner) -> None:
-        """Send the words as patches, but many additions as one import."""
-        policy = planner.policy
-        lift: tuple[Step, ...] = ("lift",) if policy.excluded_key_action == "include" else ()
-        exclude: tuple[Step, ...] = ("exclude",) if policy.removal_action == "exclude" else ()
-        additions = self._changes(plan, planner.words, IN, (*lift, "include"))
-        # An import does not look at the excluded targets, so patches go where there are any.
-        is_much = plan.adding > IMPORT_INSTEAD_OF_PATCHES * self._requests.max_operations
-        if is_much and not self._excludes_by_hand:
-            self._import("merge", plan)
-            additions = iter(())
-        removals: Iterator[Change] = iter(())
-        if plan.removing:
-            removals = self._changes(plan, planner.words, OUT, ("uninclude", *exclude))
-        for chunk in chunks(chain(removals, additions), self._requests.max_operations):
-            self._patch(chunk, policy)
+    def _count_unsent(self, plan: BigPlan, policy: Policy) -> None:
+        """Count what would be sent."""
+        is_merged = self._sender.is_merged(plan, policy, has_excluded=self._has_excluded)
+        self._tally.count_included(plan.joining.count, by_import=is_merged)
+        self._tally.count_once(self._sender.removals(plan, policy))
 
-    def _changes(
-        self, plan: BigPlan, words: Words, wanted: int, steps: tuple[Step, ...]
-    ) -> Iterator[Change]:
-        for key in self._keys(plan, words, wanted):
-            yield Change(self._audience.context_kind, key, steps)
-
-    def _keys(self, plan: BigPlan, words: Words, wanted: int) -> Iterator[str]:
-        for key, word in words.once(self._audience, after=plan.after):
-            if word == wanted:
-                yield key
-
-    def _patch(self, chunk: list[Change], policy: Policy) -> None:
-        if not self._requests.is_dry_run:
-            body = semantic_patch(
-                chunk,
-                environment_key=self._client.environment_key,
-                comment=self._requests.comment,
-                is_big=True,
-            )
-            try:
-                self._client.patch_segment(self.key, body)
-            except RefusedError as error:
-                self._patch_around_excluded(chunk, policy, error)
+    def _make_hold(self, plan: BigPlan, planner: Planner) -> None:
+        """Send a plan, and then what it takes to make it hold."""
+        sent = self._send(plan, planner)
+        # Where nobody knows whether a request was carried out, two samples tell too little.
+        is_doubtful = self._client.has_doubts(self.key)
+        for _ in range(MAX_MENDINGS):
+            if not is_doubtful and self._is_seen(plan, sent):
                 return
-        self._count(chunk)
+            anew = self._plan_anew(planner)
+            if anew is None:
+                break
+            if anew.is_empty:
+                return
+            logger.info("Segment '%s' is not as planned yet: sending what is missing.", self.key)
+            is_doubtful = False
+            plan, sent = anew, self._send(anew, planner, is_mending=True)
+        if not self._is_seen(plan, sent):
+            raise SegmentError(
+                f"LaunchDarkly accepted the changes of segment '{self.key}', but they do not show. "
+                "Look at the segment's change history for somebody who changes it at the same "
+                "time, then run again."
+            )
 
-    def _patch_around_excluded(
-        self, chunk: list[Change], policy: Policy, error: RefusedError
-    ) -> None:
-        """Halve a refused patch until the keys stand alone that are excluded by hand."""
-        if policy.excluded_key_action == "include":
-            raise error
-        if len(chunk) > 1:
-            middle = len(chunk) // 2
-            self._patch(chunk[:middle], policy)
-            self._patch(chunk[middle:], policy)
-            return
-        (change,) = chunk
-        if not self._client.get_membership(self.key, change.context_key).get("excluded"):
-            raise error
-        self._leave_excluded(policy)
-
-    def _leave_excluded(self, policy: Policy) -> None:
-        left_out = Plan(self._audience.context_kind, excluded_by_hand=1)
-        if problem := exclusion_problem(self.key, left_out, policy):
-            raise SegmentError(f"Segment '{self.key}': {problem}")
-        if not self._tally.excluded_by_hand:
-            warn_of_excluded(self.key, 1)
-        self._tally.excluded_by_hand += 1
-
-    def _count(self, chunk: list[Change]) -> None:
-        added, removed = self._tally.count(chunk)
-        logger.info(
-            "Segment '%s': %sincluded %d, un-included %d.",
-            self.key,
-            "would have " if self._requests.is_dry_run else "",
-            added,
-            removed,
+    def _send(self, plan: BigPlan, planner: Planner, *, is_mending: bool = False) -> Sent:
+        return self._sender.send(
+            plan, planner.policy, has_excluded=self._has_excluded, is_mending=is_mending
         )
 
-    def _import(self, mode: str, plan: BigPlan) -> None:
-        assert plan.file is not None  # noqa: S101
-        if not self._requests.is_dry_run:
-            with plan.file.at_end() as file:
-                import_id = self._client.create_import(self.key, file, mode)
-            logger.info(
-                "Segment '%s': import %s of %d keys (%s) begun.",
-                self.key,
-                import_id,
-                plan.adding,
-                mode,
-            )
-            self._await_import(import_id)
-        self._tally.named += plan.adding
-        self._tally.changed += plan.adding
-        self._tally.added += plan.adding
-
-    def _await_import(self, import_id: str) -> None:
-        """Look at the import, ever more rarely, until it is complete.
+    def _plan_anew(self, planner: Planner) -> BigPlan | None:
+        """Return what is left to do by another look at the members; None if there are no exports.
 
         Raises:
-            LaunchDarklyError: It was stopped, waits for an approval, or takes too long.
+            ExportError: Who is a member could not be found out.
+            SegmentError: The plan may not be carried out.
         """
-        for waited in self._client.looks():  # noqa: B007 told when it ends
-            status = str(self._client.get_import(self.key, import_id).get("status"))
-            if status == "complete":
-                return
-            if status in IMPORT_ENDS:
-                raise LaunchDarklyError(
-                    f"Import {import_id} of segment '{self.key}' {IMPORT_ENDS[status]}"
-                )
-        raise LaunchDarklyError(
-            f"Import {import_id} of segment '{self.key}' is not complete after {waited:.0f} s "
-            f"(status '{status}'), and waiting on would pass max_retry_seconds. LaunchDarkly goes "
-            "on with it; raise max_retry_seconds, or run again when it has ended."
-        )
+        try:
+            plan = self._plans.draw_anew(planner, self._look())
+        except NoExportError:
+            return None
+        if problems := [*self._problems(plan, planner)]:
+            raise SegmentError(f"Segment '{self.key}' was changed meanwhile: {' '.join(problems)}")
+        return plan
+
+    def _is_seen(self, plan: BigPlan, sent: Sent) -> bool:
+        """Whether LaunchDarkly shows the segment as planned, perhaps after some time.
+
+        The number of members must be right, and two of the keys that were sent must stand where
+        they should.
+        """
+        if sent.answer is None:
+            self._look()
+        else:
+            self.see(sent.answer)
+        for pause in VERIFY_PAUSES:
+            if self._shows(plan, sent):
+                return True
+            self._client.pause(pause)
+            self._look()
+        return self._shows(plan, sent)
+
+    def _shows(self, plan: BigPlan, sent: Sent) -> bool:
+        expected = None if plan.members is None else plan.members + sent.growth
+        if expected is not None and self._members not in {None, expected}:
+            return False
+        return self._includes(sent.joined, True) and self._includes(sent.left, False)
+
+    def _includes(self, context_key: str | None, expected: bool) -> bool:  # noqa: FBT001
+        if context_key is None:
+            return True
+        found = self._client.get_membership(self.key, context_key)
+        return bool(found.get("included")) == expected
 
     def _demand_kind(self, context_kind: str) -> None:
         own_kind = self._audience.context_kind
@@ -299,37 +223,9 @@ class BigSegment:
             )
 
 
-IMPORT_ENDS: Mapping[str, str] = {
-    "stopped": "was stopped by LaunchDarkly or by somebody there; the members are as they were. "
-    "Look at the segment's imports in LaunchDarkly, then run again.",
-    "pending_approval": "waits for an approval in LaunchDarkly; nothing has changed yet. Have it "
-    "approved, or give the token a role with the action bypassRequiredSegmentApproval.",
-}
+def _fail(error: LaunchDarklyError) -> None:
+    raise error
 
 
-class KeyFile:
-    """A temporary file with one key a line, which is deleted however the process ends."""
-
-    def __init__(self) -> None:
-        self._file = TemporaryFile()  # noqa: SIM115 closed below
-        # Also where the plan is refused, or its keys go as patches.
-        weakref.finalize(self, self._file.close)
-        self._keys: list[str] = []
-
-    def add(self, context_key: str) -> None:
-        """Write a key, all quoted: none can look like a byte order mark or lose a blank."""
-        self._keys.append(context_key.replace('"', '""'))
-        if len(self._keys) >= BUFFERED_KEYS:
-            self._write()
-
-    def at_end(self) -> IO[bytes]:
-        """Return the file, written to its end. Closing it deletes it."""
-        self._write()
-        self._file.flush()
-        return self._file
-
-    def _write(self) -> None:
-        if self._keys:
-            lines = '"\n"'.join(self._keys)
-            self._file.write(f'"{lines}"\n'.encode())
-            self._keys.clear()
+def _nothing() -> None:
+    """Do nothing: there is no plan."""

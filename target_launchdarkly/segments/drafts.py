@@ -29,6 +29,8 @@ class Requests:
     skips_refused: bool = False
     #: Finds such keys.
     halving: Halving = field(default_factory=Halving)
+    #: Whether one import may replace all members of a big segment that cannot be exported.
+    may_replace: bool = False
 
 
 @dataclass(frozen=True, slots=True)

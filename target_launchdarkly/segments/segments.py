@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from target_launchdarkly.api.answers import Answer
-    from target_launchdarkly.api.client import Client
+    from target_launchdarkly.api.transfers import Transfers
     from target_launchdarkly.audience.planner import Planner
     from target_launchdarkly.segments.drafts import Requests
 
@@ -27,15 +27,23 @@ class Segment:
 
     Args:
         key: The segment key.
-        client: Asked on first use and when a plan is carried out.
+        transfers: Imports and exports the members of big segments; its client is asked on first
+            use and when a plan is carried out.
         requests: How plans are sent.
         create: What to create if it is missing.
     """
 
-    def __init__(self, key: str, client: Client, requests: Requests, create: CreateSegment) -> None:
+    def __init__(
+        self,
+        key: str,
+        transfers: Transfers,
+        requests: Requests,
+        create: CreateSegment,
+    ) -> None:
         self.key = key
         self.tally = Tally(is_dry_run=requests.is_dry_run)
-        self._client = client
+        self._client = transfers.client
+        self._transfers = transfers
         self._requests = requests
         self._create = create
         self._opened: StandardSegment | BigSegment | None = None
@@ -51,9 +59,14 @@ class Segment:
         if self._opened is None:
             answer = self._read(context_kind)
             self._body = self._body_of(context_kind)
-            kind = BigSegment if answer.get("unbounded") else StandardSegment
-            self._opened = kind(self.key, answer, self._client, self._requests, self.tally)
+            self._opened = self._of_its_type(answer)
         self._opened.open(context_kind, planner)
+
+    def _of_its_type(self, answer: Answer) -> StandardSegment | BigSegment:
+        how = (self._requests, self.tally)
+        if answer.get("unbounded"):
+            return BigSegment(self.key, answer, self._transfers, *how)
+        return StandardSegment(self.key, answer, self._client, *how)
 
     def draft(self, planner: Planner) -> Draft:
         """Return what its plan comes to; if the segment is missing, carrying it out creates it."""
@@ -93,28 +106,16 @@ class Segment:
                 raise
             self.tally.was_created = True
             return self._body_of(context_kind) | {
-                "_unboundedMetadata": {"includedCount": 0, "excludedCount": 0}
+                # What is there has a version of at least 1.
+                "version": 0,
+                "_unboundedMetadata": {"includedCount": 0, "excludedCount": 0},
             }
         if answer.get("_external"):
             raise SegmentError(
                 f"Segment '{self.key}' is synced by {answer['_external']}, which would undo every "
                 "change made here. Choose a segment that no other tool keeps."
             )
-        return self._await_import(answer)
-
-    def _await_import(self, answer: Answer) -> Answer:
-        """Wait until no import is going on: it would undo what is changed meanwhile."""
-        if not answer.get("_importInProgress"):
-            return answer
-        for _ in self._client.looks():
-            answer = self._client.get_segment(self.key)
-            if not answer.get("_importInProgress"):
-                return answer
-        raise SegmentError(
-            f"Segment '{self.key}' has an import in progress, which would undo changes made "
-            "meanwhile. Look at the segment in LaunchDarkly: let the import end, or have it "
-            "approved or stopped; then run again."
-        )
+        return self._transfers.await_foreign(self.key, answer)
 
     def _body_of(self, context_kind: str) -> Answer:
         """Return the segment to create, saying in it where it comes from."""
@@ -144,7 +145,7 @@ class Segments:
     """The segments of a run that a record has named, by segment key.
 
     Args:
-        client: Shared by all of them.
+        transfers: Shared by all of them, and its client.
         requests: The same for all of them.
         create: What to create where a segment is missing.
         parallelism: How many segments are sent at the same time. Of one segment it is always one
@@ -153,13 +154,13 @@ class Segments:
 
     def __init__(
         self,
-        client: Client,
+        transfers: Transfers,
         requests: Requests,
         create: CreateSegment = "never",
         *,
         parallelism: int = 4,
     ) -> None:
-        self._client = client
+        self._transfers = transfers
         self._requests = requests
         self._create = create
         self._parallelism = parallelism
@@ -180,7 +181,7 @@ class Segments:
         """
         segment = self._segments.get(segment_key)
         if segment is None:
-            segment = Segment(segment_key, self._client, self._requests, self._create)
+            segment = Segment(segment_key, self._transfers, self._requests, self._create)
         segment.open(context_kind, planner)
         self._segments[segment_key] = segment
         return segment

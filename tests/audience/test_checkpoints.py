@@ -207,7 +207,7 @@ def test_words_that_go_to_disk_have_the_same_result(
     run = sync([schema("web"), schema("app"), *rows, END], streams=streams, **settings)
 
     demand_done(run, {"at": "end"})
-    assert run.target.words._database
+    assert run.target.words.is_on_disk
     left = {*keys(500, 500), *keys(500, 1_000)} | ({*keys(500)} if settings is TRUSTING else set())
     assert included(sandbox) == {*keys(4_000)} - left
 

@@ -173,7 +173,7 @@ def test_words_within_the_bound_need_no_disk() -> None:
         voice.say(f"{number % 2_048}", IN)
     words.settle()
 
-    assert words._database is None
+    assert not words.is_on_disk
 
 
 def test_settling_again_changes_nothing() -> None:

@@ -23,6 +23,9 @@ BIG_NAMES = {
     "addBigSegmentIncludedTargets": ADD_INCLUDED,
     "addBigSegmentExcludedTargets": ADD_EXCLUDED,
 }
+REFUSED = 400
+#: What a key begins with that nobody has.
+NOBODY = "nobody-"
 INSTRUCTION_ORDER = (*ORDER, *BIG_NAMES)
 
 
@@ -55,7 +58,7 @@ class RequestChecks:
                 demand(in_turn, f"two requests of {asked.segment} at a time")
                 early = previous.not_before - asked.at
                 demand(early < 1e-3, f"a request of {asked.segment} came {early} s too early")
-            if asked.method != "GET":
+            if asked.method != "GET" and not asked.is_export:
                 demand(not self._run.attempt.is_dry, f"a dry run sent a {asked.method}")
                 demand(previous, f"a {asked.method} before the segment was read")
                 self._check_allowed(number, asked)
@@ -153,7 +156,10 @@ class _PlanInWork:
             problem = f"{sorted(names)} of a key of {place}, not {[*map(sorted, allowed)]}"
             demand(names and names in allowed, problem)
             joins = ADD_INCLUDED in names
-            demand(joins or not self._adds, f"{place}: somebody leaves after others joined")
+            # What was refused as a whole is sent in parts, of which some may pass at once.
+            in_parts = any(each.status == REFUSED for each in self._known)
+            in_order = joins or not self._adds or in_parts
+            demand(in_order, f"{place}: somebody leaves after others joined")
             answered = (place, key) in self._answered
             demand(not answered, "an acknowledged key was sent again without a look")
         self._check_full(asked, chunk)
@@ -189,17 +195,26 @@ class _PlanInWork:
     def _big_operations(self, place: Place, key: str) -> Iterator[frozenset[str]]:
         facts = self._facts
         assert self._moment is not None
-        if facts.model.is_snapshot(place):
+        if key.startswith(NOBODY):
+            # Whether it is a key that is refused, or all of them, a change of nobody shows.
+            yield frozenset({REMOVE_INCLUDED})
             return
-        if not facts.said.is_said_between(place, key, self._since, self._moment.high):
+        is_snapshot = facts.model.is_snapshot(place)
+        has_looked = is_snapshot or place.segment in facts.run.exported
+        said_since = facts.said.is_said_between(place, key, self._since, self._moment.high)
+        if not (has_looked or said_since):
             return
         rules = facts.model.rules
+        leaving = {OUT, None} if is_snapshot else {OUT}
+        exclusion = {ADD_EXCLUDED} if rules.excludes else set()
         for word in facts.said.at(place, key, self._moment):
             if word == IN:
                 lifts = {REMOVE_EXCLUDED} if rules.excluded_action == "include" else set()
                 yield frozenset({ADD_INCLUDED, *lifts})
-            if word == OUT:
-                yield frozenset({REMOVE_INCLUDED, *({ADD_EXCLUDED} if rules.excludes else ())})
+            if word in leaving:
+                yield frozenset({REMOVE_INCLUDED, *exclusion})
+            if word == OUT and not is_snapshot and exclusion:
+                yield frozenset(exclusion)
 
 
 def gone(before: Standing, after: Standing) -> Iterator[tuple[Place, str]]:

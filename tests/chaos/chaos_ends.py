@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chaos_cases import IN, OUT, PATIENCE
 from chaos_facts import Facts, demand
 
@@ -15,11 +13,10 @@ from target_launchdarkly.errors import (
     TargetError,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 #: Each of the first answers and of the three rounds after it has to be disturbed once.
 ROUNDS = 4
+#: So many patches are refused before the search for the cause may end.
+MANY_REFUSALS = 15
 #: The pauses before the three rounds.
 ROUND_SECONDS = 1 + 2 + 4
 
@@ -68,16 +65,9 @@ class Ends:
             found.add(InputError)
         if any(doubt.segments or doubt.fails for _, doubt in self._facts.checkpoints):
             found.add(PlanRefusedError)
-        if self._facts.model.rules.excludes and any(self._big_snapshots()):
-            found.add(SegmentError)
         if self._excluded_of_bigs(is_certain=True):
             found.add(SegmentError)
         return found
-
-    def _big_snapshots(self) -> Iterator[bool]:
-        model = self._facts.model
-        for place in model.named(self._run.items):
-            yield model.is_big(place) and model.is_snapshot(place)
 
     def _may(self) -> Errors:
         found: Errors = set()
@@ -89,9 +79,16 @@ class Ends:
             found.add(LaunchDarklyError)
         if self._excluded_of_bigs(is_certain=False):
             found.add(SegmentError)
+        if self._refusals_of_bigs() > MANY_REFUSALS:
+            found.add(LaunchDarklyError)
         for segment in self._facts.segments:
             found |= self._by_disturbance(segment)
         return found
+
+    def _refusals_of_bigs(self) -> int:
+        """Count the refused patches: the search for keys that are excluded by hand is bounded."""
+        bigs = self._run.case.bigs
+        return sum(each.status == 400 and each.segment in bigs for each in self._run.asked)
 
     def _by_disturbance(self, segment: str) -> Errors:
         found: Errors = set()
@@ -147,7 +144,9 @@ class Ends:
                 continue
             for key in facts.said.keys(place):
                 words = facts.said.all_words(place, key)
-                is_excluded = self._run.start[place].get(key) in {"ex", "both"}
+                stands = self._run.start[place].get(key)
+                # Of who is on both sides nothing is sent where the members are seen.
+                is_excluded = stands == "ex" or (stands == "both" and not is_certain)
                 comes_back = model.rules.excludes and OUT in words
                 if not is_certain and IN in words and (is_excluded or comes_back):
                     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from chaos_cases import IN, OUT, Place
+from chaos_cases import MEMBER, OUT, Place
 from chaos_model import Model, Seen
 from chaos_plan import Key
 from chaos_views import believed, seen_of
@@ -69,7 +69,20 @@ class Facts:
 
     def seen_before(self, moment: int | None) -> dict[str, Seen]:
         """Return what the target had seen when so many requests were made."""
-        return {name: seen_of(self.run.of_segment(name, moment)) for name in self.segments}
+        found = {name: seen_of(self.run.of_segment(name, moment)) for name in self.segments}
+        for place in self.places:
+            seen = found[place.segment]
+            if self.model.is_big(place) and seen.first:
+                members = dict.fromkeys(self._members_of_big(place), "in")
+                seen.first = replace(seen.first, standing={place: members})
+                seen.is_blurred = bool(self.run.disturbances(place.segment))
+        return found
+
+    def _members_of_big(self, place: Place) -> set[str]:
+        """Return who was a member when the target looked first, or would have been."""
+        for keys in self.run.exported.get(place.segment, ()):
+            return {*keys}
+        return {key for key, where in self.run.start[place].items() if where in MEMBER}
 
     def at(self, moment: int) -> tuple[Checkpoint, Doubt] | None:
         """Return the checkpoint that was going on at a request."""
@@ -199,10 +212,7 @@ class Facts:
         low, moment = since
         rules = self.model.rules
         if self.model.is_snapshot(place):
-            if self.is_fed(place, moment):
-                yield rules.replaced(standing, self.said.last(place, key) == IN)
-            else:
-                yield standing
+            yield from self._after_snapshot(place, key, standing, moment)
             return
         if not self.said.is_said_between(place, key, low, moment.high):
             yield standing
@@ -210,6 +220,22 @@ class Facts:
         merges = self.model.may_merge(self.said, place)
         for word in self.said.at(place, key, moment):
             yield from rules.after_big(standing, word, by_import=merges)
+
+    def _after_snapshot(
+        self, place: Place, key: str, standing: str, moment: Checkpoint
+    ) -> Iterator[str]:
+        word = self.said.last(place, key)
+        is_blurred = bool(self.run.disturbances(place.segment))
+        leaves = word in {OUT, None}
+        if not self.is_fed(place, moment):
+            yield standing
+            return
+        if leaves and (is_blurred or key not in self._members_of_big(place)):
+            yield standing
+        if not leaves or key in self._members_of_big(place):
+            merges = self.model.may_merge(self.said, place)
+            rules = self.model.rules
+            yield from rules.after_big(standing, OUT if leaves else word, by_import=merges)
 
     def may_leave(self, place: Place, key: str, moment: int, seen: Seen) -> bool:
         """Whether a key may stop being a member by a request."""
@@ -219,6 +245,4 @@ class Facts:
         words = self.said.at(place, key, found[0])
         if not self.model.is_snapshot(place):
             return OUT in words
-        if self.model.is_big(place):
-            return found[0].is_end and self.said.last(place, key) != IN
         return found[0].is_end and key in seen.members(place) and bool({OUT, None} & words)

@@ -125,14 +125,8 @@ class Judge:
                     for key in self.facts.said.keys(place)
                     if IN in self.facts.said.all_words(place, key)
                 }
-                if begun.mode == "replace":
-                    snapshot = self.facts.model.is_snapshot(place)
-                    demand(snapshot, f"{place} replaced by changes")
-                    listed = {key for key in wanted if self.facts.said.last(place, key) == IN}
-                    same = begun.keys is None or begun.keys == listed
-                    demand(same, f"{place} replaced by other keys than are listed")
-                else:
-                    demand(wanted >= (begun.keys or set()), f"merged keys that {place} lacks")
+                demand(begun.mode == "merge", f"the members of {place} were replaced")
+                demand(wanted >= (begun.keys or set()), f"merged keys that {place} lacks")
 
     # What it costs, and what is said of it
 

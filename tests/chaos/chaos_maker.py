@@ -152,9 +152,7 @@ class CaseMaker:
         self, taps: list[Tap], sinks: list[Sink], segments: list[str]
     ) -> tuple[dict[str, Any], frozenset[str]]:
         choices = self._choices
-        has_big_snapshot = any(name in self._bigs for name in segments if name in LISTED)
-        # A snapshot of a big segment refuses to exclude, which says nothing about the rest.
-        excludes = choices.chance(2 if has_big_snapshot else 20)
+        excludes = choices.chance(20)
         actions: dict[str, Any] = {"removal_action": "exclude" if excludes else "remove"}
         action = choices.of([*["skip"] * 6, *["include"] * 3, "fail", *["default"] * 5])
         if action != "default":

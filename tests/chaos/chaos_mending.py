@@ -34,8 +34,6 @@ def mended(case: Case, items: list[Item]) -> Case | None:
     sound = [_sized(item, sound) for item in sound]
     numbered = [replace(item, index=number, file=None) for number, item in enumerate(sound)]
     settings = case.settings | {"max_removal_percent": 100}
-    if any(name in case.bigs for tap in taps for sink in tap.sinks for name in sink.segments):
-        settings["removal_action"] = "remove"
     if settings.get("excluded_key_action") == "fail":
         settings["excluded_key_action"] = "skip"
     if "streams" in settings:

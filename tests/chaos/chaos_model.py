@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from chaos_cases import IN, MEMBER, OUT, PATIENCE, SPARED, Attempt, Place, Sink
+from chaos_cases import IN, MEMBER, OUT, PATIENCE, Attempt, Place, Sink
 from chaos_plan import BARRED, Rules
 from chaos_proofs import Doubt, doubts
 from chaos_words import Checkpoint, Said, sinks_of
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: More patches of additions to a big segment than this, and they go as one import.
 MAX_PATCHES_OF_ADDITIONS = 20
+#: The default.
+MAX_IMPORT_SECONDS = 7_200
 #: By changes so many may leave, whatever share of the members that is.
 ALWAYS_MAY_LEAVE = 10
 
@@ -32,6 +34,8 @@ class Seen:
     joined: dict[Place, set[str]] = field(default_factory=dict)
     #: What the run did to exclusions: by all that was answered, and by all that was sent.
     marks: dict[tuple[Place, str], set[str | None]] = field(default_factory=dict)
+    #: Whether the members of a big segment may have been others when it looked at them.
+    is_blurred: bool = False
     #: Keys on both sides that the run has un-included.
     uncovered: set[tuple[Place, str]] = field(default_factory=set)
 
@@ -114,13 +118,9 @@ class Model:
     def _guard(
         self, said: Said, place: Place, seen: Seen, moment: Checkpoint, percent: int
     ) -> set[bool]:
-        first = seen.members(place)
         if self.is_big(place):
-            if not self.is_snapshot(place):
-                return {False}
-            count = seen.first.included_count if seen.first else 0
-            listed = sum(said.last(place, key) == IN for key in said.keys(place))
-            return {max(0, count - listed) * 100 > count * percent}
+            return self._guard_of_big(said, place, seen, moment, percent)
+        first = seen.members(place)
         if self.is_snapshot(place):
             return {len(self._leavers(said, place, first, moment)) * 100 > len(first) * percent}
         is_excess = False
@@ -129,6 +129,22 @@ class Model:
             is_more = len(leavers) * 100 > len(base) * percent
             is_excess = is_excess or (len(leavers) > ALWAYS_MAY_LEAVE and is_more)
         return {is_excess} if moment.low == moment.high else {False, True}
+
+    def _guard_of_big(
+        self, said: Said, place: Place, seen: Seen, moment: Checkpoint, percent: int
+    ) -> set[bool]:
+        if seen.is_blurred:
+            return {False, True}
+        first = seen.members(place)
+        leavers = self._leavers(said, place, first, moment)
+        is_excess = len(leavers) * 100 > len(first) * percent
+        if self.is_snapshot(place):
+            return {is_excess}
+        leaving = [key for key in said.keys(place) if OUT in said.all_words(place, key)]
+        if self.is_timed and len(leaving) > ALWAYS_MAY_LEAVE:
+            # Who left at an earlier checkpoint, sent unseen, may have been a member.
+            return {False, True}
+        return {is_excess and len(leavers) > ALWAYS_MAY_LEAVE}
 
     # Who is refused
 
@@ -149,7 +165,6 @@ class Model:
             judged = (
                 self.guard(said, place, segment, moment),
                 self._by_exclusion(said, place, segment, moment),
-                self._unsparable(said, place),
             )
             if {True} in judged:
                 found.segments.add(place.segment)
@@ -176,14 +191,6 @@ class Model:
             return {True}
         return {IN in each for each in words} | {False}
 
-    def _unsparable(self, said: Said, place: Place) -> set[bool]:
-        """Whether it cannot be looked up which keys of invalid records are members."""
-        if not (self.is_big(place) and self.is_snapshot(place)):
-            return {False}
-        if any(said.last(place, key) == SPARED for key in said.keys(place)):
-            return {True}
-        return {any(SPARED in said.all_words(place, key) for key in said.keys(place)), False}
-
     # How LaunchDarkly's troubles may end a run
 
     def may_give_up(self, attempt: Attempt) -> bool:
@@ -196,5 +203,5 @@ class Model:
 
     def may_give_up_import(self, attempt: Attempt) -> bool:
         """Whether an import may end a run by itself."""
-        takes_long = attempt.import_seconds > self._settings["max_retry_seconds"]
+        takes_long = attempt.import_seconds > MAX_IMPORT_SECONDS
         return takes_long or attempt.import_outcome != "complete"

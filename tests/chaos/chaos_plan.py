@@ -120,26 +120,19 @@ class Rules:
         }
 
     def after_big(self, standing: str, word: str | None, *, by_import: bool) -> set[str]:
-        """Return where a key of a big segment may stand when its word was sent unseen."""
+        """Return where a key of a big segment may stand when its word was sent, seen or unseen."""
         if word not in {IN, OUT}:
             return {standing}
         if word == OUT:
             return {"ex" if self.excludes or standing in {"ex", "both"} else "out"}
         is_lifted = self.excluded_action == "include"
         patched = "in" if is_lifted or standing == "out" else standing
+        # Where the members are seen, nothing is sent of those who are in already.
+        unsent = {standing} if standing in MEMBER else set()
         # An import looks at no exclusions.
-        return {patched} | ({imported(standing)} if by_import else set())
-
-    def replaced(self, standing: str, is_listed: bool) -> str:
-        """Return where a key of a big segment stands after a replacing import."""
-        return imported(standing) if is_listed else unlisted(standing)
+        return {patched} | unsent | ({imported(standing)} if by_import else set())
 
 
 def imported(standing: str) -> str:
     """Return where a key of a big segment stands that an import listed."""
     return "both" if standing in {"ex", "both"} else "in"
-
-
-def unlisted(standing: str) -> str:
-    """Return where a key of a big segment stands that a replacing import did not list."""
-    return "ex" if standing in {"ex", "both"} else "out"

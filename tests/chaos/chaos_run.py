@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from chaos_cases import Attempt, Case, Item, Place, Standing
     from chaos_stage import Happened, Stage
-    from chaos_views import Asked
+    from chaos_views import Asked, Exported
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ class Run:
     written: list[Written] = field(default_factory=list)
     checkpoints: list[Checkpoint] = field(default_factory=list)
     left_behind: list[str] = field(default_factory=list)
+    #: The files of exports that it got.
+    files: list[Exported] = field(default_factory=list)
     incomplete_imports: set[str] = field(default_factory=set)
     summary: list[str] = field(default_factory=list)
     #: The keys that moved after the run before.
@@ -78,6 +80,15 @@ class Run:
     def meddled(self) -> set[tuple[Place, str]]:
         """The keys that changed beside the requests."""
         return {key for each in self.happened for key in each.keys}
+
+    @property
+    def exported(self) -> dict[str, list[frozenset[str]]]:
+        """The keys of the exports that it got, by segment."""
+        of = {each.exchange.path.rpartition("/")[2]: each.segment for each in self.asked}
+        found: dict[str, list[frozenset[str]]] = {}
+        for file in self.files:
+            found.setdefault(of[file.id], []).append(file.keys)
+        return found
 
     def disturbances(self, segment: str) -> int:
         """Count what may have kept a word of a segment from showing: once each."""
@@ -132,6 +143,7 @@ def run(stage: Stage, case: Case, attempt: Attempt, items: list[Item]) -> Run:
     one.end, one.stamps = stage.standing(), stage.stamps()
     one.asked, one.happened = stage.asked, stage.happened
     one.left_behind = stage.left_behind
+    one.files = [*stage.wire.files]
     one.incomplete_imports = stage.incomplete_imports
     one.summary = target.summary()
     return one

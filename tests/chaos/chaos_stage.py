@@ -162,6 +162,7 @@ class Stage:
         self._restore()
         self.moved_between = {key for each in self.happened for key in each.keys}
         self.asked, self.happened, self._steps = [], [], []
+        self.wire.files.clear()
         self.faults.clear()
         self.faults.extend(attempt.faults)
         for meddling in attempt.meddlings:

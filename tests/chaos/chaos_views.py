@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from unittest import mock
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from chaos_cases import MEMBER
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from target_launchdarkly.sandbox import Exchange, Fault
 
 OK, NOT_FOUND = 200, 404
+#: Where the files of exports lie.
+FILES = "/exports/"
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,11 @@ class Asked:
         return self.method == "POST" and self.exchange.path.endswith("/imports")
 
     @property
+    def is_export(self) -> bool:
+        """Whether it is about an export, which changes nothing."""
+        return "/exports" in self.exchange.path
+
+    @property
     def is_of_segment(self) -> bool:
         """Whether it asks for the segment itself, not for a membership or an import."""
         return self.exchange.path.rstrip("/").endswith(f"/{self.exchange.segment_key}")
@@ -124,6 +134,14 @@ class Begun:
     mode: str
     #: None if it had ended before it could be looked at.
     keys: frozenset[str] | None
+
+
+@dataclass
+class Exported:
+    """The file of an export, as the target got it."""
+
+    id: str
+    keys: frozenset[str]
 
 
 def believed(asked: Iterable[Asked]) -> list[View]:
@@ -172,6 +190,7 @@ class Wire:
     creates: bool = False
     #: Numbers the requests; two stages may look at the same ones.
     header: str = field(default_factory=lambda: f"X-Chaos-{uuid4().hex}")
+    files: list[Exported] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _asked: dict[str, Asked] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -190,6 +209,7 @@ class Wire:
             # Read here, whenever the client does: what is cut off fails the same way.
             _ = response.content
             wire._note(number, response)
+            wire._note_file(response)
             return response
 
         self._patch = mock.patch.object(HTTPAdapter, "send", send)
@@ -204,6 +224,13 @@ class Wire:
         with self._lock:
             number = asked.exchange.headers.get(self.header.lower(), "")
             self._asked[number] = asked
+
+    def _note_file(self, response: requests.Response) -> None:
+        path = urlsplit(response.url).path
+        if path.startswith(FILES) and response.status_code == OK:
+            keys = frozenset(row[0] for row in csv.reader(io.StringIO(response.content.decode())))
+            with self._lock:
+                self.files.append(Exported(path.removeprefix(FILES).removesuffix(".csv"), keys))
 
     def _note(self, number: str, response: requests.Response) -> None:
         with self._lock:

@@ -199,7 +199,7 @@ PLANS = [
     ),
     Planted(
         "on disk the first word is the last",
-        "audience/words.py",
+        "audience/chunks.py",
         "BETWEEN ? AND ? ORDER BY number",
         "BETWEEN ? AND ? ORDER BY number DESC",
         8_000,
@@ -207,7 +207,7 @@ PLANS = [
     Planted(
         "words are lost when the disk is tidied",
         "audience/words.py",
-        "                self._write(database, *where, last)\n",
+        "                self._write(chunks, voice.number, part, last)\n",
         "",
         8_000,
     ),

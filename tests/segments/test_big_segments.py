@@ -1,28 +1,22 @@
-"""Big segments: patches for changes, one import for a whole audience, nothing left on disk."""
+"""Big segments by changes: unseen while they are few, else seen by an export and guarded."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from big_runs import BIG, MIRROR, instructions_of, looks_at_members, requests_of
 from messages import keys, leavers, members, record, schema, state
 
-from target_launchdarkly.sandbox import Fault
+from target_launchdarkly.errors import PlanRefusedError, SegmentError
+from target_launchdarkly.sandbox import Fault, ForeignChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from running import FakeClock, Run
+    from running import Run
 
     from target_launchdarkly.sandbox import Sandbox
-
-BIG = "customers"
-SNAPSHOT = {
-    "segment_key": BIG,
-    "audience_sync_mode": "mirror",
-    "mirror_source": "snapshot",
-    "trust_end_of_input": True,
-}
 
 
 @pytest.fixture(autouse=True)
@@ -30,25 +24,12 @@ def big_segment(sandbox: Sandbox) -> None:
     sandbox.add_segment(BIG, unbounded=True, included=["user-0", "gone"], excluded=["banned"])
 
 
-def requests_of(sandbox: Sandbox) -> list[str]:
-    """Return method and last part of the path of each request."""
-    return [
-        f"{each.method} {each.path.rsplit('/', 1)[-1].split('-')[0]}" for each in sandbox.requests
-    ]
-
-
-def instructions_of(sandbox: Sandbox) -> list[list[dict[str, Any]]]:
-    bodies: list[Any] = [each.body for each in sandbox.requests if each.method == "PATCH"]
-    return [body["instructions"] for body in bodies]
-
-
 def test_changes_of_a_big_segment_go_as_big_segment_instructions(
     sandbox: Sandbox, sync: Callable[..., Run]
 ) -> None:
     run = sync(
         [schema(), *members("new"), *leavers("gone"), *members("twice"), *leavers("twice")],
-        segment_key=BIG,
-        audience_sync_mode="mirror",
+        **MIRROR,
     )
 
     assert run.error is None
@@ -61,239 +42,214 @@ def test_changes_of_a_big_segment_go_as_big_segment_instructions(
     assert set(sandbox.included(BIG)) == {"user-0", "new"}
 
 
+def test_few_changes_are_sent_unseen_and_two_of_them_are_looked_at(
+    sandbox: Sandbox, sync: Callable[..., Run]
+) -> None:
+    """An export is a file of all members, which a handful of changes is not worth."""
+    run = sync([schema(), *members("new"), *leavers("gone")], **MIRROR)
+
+    assert run.error is None
+    assert requests_of(sandbox) == ["GET", "PATCH", "GET contexts", "GET contexts"]
+    assert "1 included, 1 un-included" in run.summary
+
+
+@pytest.mark.parametrize(("count", "exports"), [(40, 0), (41, 1)])
+def test_more_than_20_patches_are_worth_a_look_at_the_members(
+    sandbox: Sandbox, sync: Callable[..., Run], count: int, exports: int
+) -> None:
+    run = sync([schema(), *members(*keys(count))], **MIRROR, batch_size_rows=2)
+
+    assert run.error is None
+    assert looks_at_members(sandbox) == exports
+    assert set(sandbox.included(BIG)) == {"gone", *keys(count)}
+
+
+def test_who_is_in_place_is_not_sent_again(sandbox: Sandbox, sync: Callable[..., Run]) -> None:
+    sandbox.add_segment("many", unbounded=True, included=keys(100))
+    messages = [schema(), *members(*keys(100)), *leavers("nobody")]
+
+    run = sync(messages, **MIRROR | {"segment_key": "many"}, batch_size_rows=2)
+
+    assert run.error is None
+    assert requests_of(sandbox) == ["GET", "POST exports", "GET exports", "GET exports"]
+    assert "0 added, 0 removed, 101 already in place" in run.summary
+
+
 def test_20_000_changes_take_14_patches(sandbox: Sandbox, sync: Callable[..., Run]) -> None:
+    sandbox.add_segment("many", unbounded=True, included=["gone", *keys(10_000, start=10_000)])
+
     run = sync(
-        [schema(), *members(*keys(10_000, start=1)), *leavers(*keys(10_000, start=10_001))],
-        segment_key=BIG,
-        audience_sync_mode="mirror",
+        [schema(), *members(*keys(10_000)), *leavers(*keys(10_000, start=10_000))],
+        **MIRROR | {"segment_key": "many", "max_removal_percent": 100},
     )
 
     assert run.error is None
-    assert [each.method for each in sandbox.requests] == ["GET"] + ["PATCH"] * 14
-    assert set(sandbox.included(BIG)) == {*keys(10_001), "gone"}
+    assert [each.method for each in sandbox.requests].count("PATCH") == 14
+    assert set(sandbox.included("many")) == {*keys(10_000), "gone"}
 
 
 def test_removal_action_exclude_also_adds_to_the_excluded_targets(
     sandbox: Sandbox, sync: Callable[..., Run]
 ) -> None:
-    sync(
-        [schema(), *leavers("gone")],
-        segment_key=BIG,
-        audience_sync_mode="mirror",
-        removal_action="exclude",
-    )
+    sync([schema(), *leavers("gone", "stranger")], **MIRROR, removal_action="exclude")
 
     assert sandbox.included(BIG) == ["user-0"]
-    assert sandbox.excluded(BIG) == ["banned", "gone"]
+    assert sandbox.excluded(BIG) == ["banned", "gone", "stranger"]
 
 
-@pytest.mark.parametrize("action", ["skip", "include", "fail"])
-def test_key_excluded_by_hand_is_treated_as_the_settings_say(
-    sandbox: Sandbox, sync: Callable[..., Run], action: str
-) -> None:
-    """LaunchDarkly refuses the whole patch, and does not list who is excluded."""
-    run = sync(
-        [schema(), *members(*keys(20, start=1), "banned")],
-        segment_key=BIG,
-        excluded_key_action=action,
-    )
-
-    assert ("banned" in sandbox.included(BIG)) == (action == "include")
-    if action == "fail":
-        assert "excluded_key_action" in str(run.error)
-        assert "banned" not in str(run.error)
-    else:
-        assert run.error is None
-        assert set(keys(20)) < set(sandbox.included(BIG))
-    assert ("1 excluded by hand" in run.summary) == (action == "skip")
-
-
-def test_proven_snapshot_replaces_the_members_with_one_import(
-    sandbox: Sandbox, sync: Callable[..., Run]
-) -> None:
-    odd = ["a,b", 'say "hi"', "line\nbreak", "in between", "größe", "\ufeffmark", "'", "😀"]
-
-    run = sync([schema(), *members("user-0", *odd), state(1)], **SNAPSHOT)
-
-    assert run.error is None
-    assert run.states == [1]
-    assert set(sandbox.included(BIG)) == {"user-0", *odd}
-    assert sandbox.excluded(BIG) == ["banned"]
-    assert requests_of(sandbox)[:2] == [f"GET {BIG}", "POST imports"]
-    assert {each.method for each in sandbox.requests[2:]} == {"GET"}
-
-
-@pytest.mark.parametrize("dry_run", [False, True])
-def test_summary_tells_who_left_by_a_replacing_import(
-    sync: Callable[..., Run], *, dry_run: bool
-) -> None:
-    """Of a big segment, nothing can be said to be in place already."""
-    run = sync([schema(), *members("user-0")], **SNAPSHOT | {"dry_run": dry_run})
-
-    would = "would be " if dry_run else ""
-    assert f"1 {would}included, 1 {would}un-included, 0 already in place" in run.summary
-
-
-def test_last_record_of_a_key_wins_in_a_snapshot(
+def test_whoever_is_out_is_excluded_also_where_the_members_are_seen(
     sandbox: Sandbox, sync: Callable[..., Run]
 ) -> None:
     run = sync(
-        [schema(), *members("a", "user-0"), *leavers("a", "b"), *members("b"), *members("b")],
-        **SNAPSHOT,
+        [schema(), *leavers("gone", *keys(60, start=1))],
+        **MIRROR,
+        removal_action="exclude",
+        batch_size_rows=4,
     )
 
     assert run.error is None
-    assert set(sandbox.included(BIG)) == {"user-0", "b"}
+    assert looks_at_members(sandbox) == 1
+    assert sandbox.included(BIG) == ["user-0"]
+    assert set(sandbox.excluded(BIG)) == {"banned", "gone", *keys(60, start=1)}
+    # Of the others it is not known whether they are excluded, but they need no second operation.
+    assert [each.method for each in sandbox.requests].count("PATCH") == 16
 
 
-def test_unproven_snapshot_changes_nothing(sandbox: Sandbox, sync: Callable[..., Run]) -> None:
-    run = sync([schema(), *members("new"), state(1)], **SNAPSHOT | {"trust_end_of_input": False})
-
-    assert "audience_size" in str(run.error)
-    assert run.states == []
-    assert set(sandbox.included(BIG)) == {"user-0", "gone"}
-    assert [each.method for each in sandbox.requests] == ["GET"]
-
-
-@pytest.mark.parametrize(("count", "method"), [(40, "PATCH"), (41, "POST")])
-def test_additions_go_as_a_merge_where_that_takes_fewer_requests(
-    sandbox: Sandbox, sync: Callable[..., Run], count: int, method: str
-) -> None:
-    sandbox.add_segment("plain", unbounded=True, included=["user-0", "gone"])
-
-    run = sync(
-        [schema(), *members(*keys(count, start=1)), *leavers("gone")],
-        segment_key="plain",
-        audience_sync_mode="mirror",
-        batch_size_rows=2,
-    )
-
-    assert run.error is None
-    assert sandbox.requests[1].method == method
-    assert set(sandbox.included("plain")) == set(keys(count + 1))
-
-
-@pytest.mark.parametrize("action", ["skip", "include", "fail"])
-def test_many_additions_respect_who_is_excluded_by_hand(
-    sandbox: Sandbox, sync: Callable[..., Run], action: str
-) -> None:
-    """An import would not look at the excluded targets."""
-    run = sync(
-        [schema(), *members(*keys(60, start=1), "banned")],
-        segment_key=BIG,
-        batch_size_rows=2,
-        excluded_key_action=action,
-    )
-
-    assert (run.error is None) == (action != "fail")
-    assert ("banned" in sandbox.included(BIG)) == (action == "include")
-    assert "POST" not in {each.method for each in sandbox.requests}
-
-
-def test_import_of_an_earlier_run_is_waited_for(sandbox: Sandbox, sync: Callable[..., Run]) -> None:
-    """It would bring back who leaves now."""
-    sandbox.add_segment("plain", unbounded=True)
-    sandbox.import_rules.polls = 10
-    first = sync(
-        [schema(), *members(*keys(50))],
-        segment_key="plain",
-        batch_size_rows=2,
-        max_retry_seconds=0,
-    )
-    assert "not complete" in str(first.error)
-
-    second = sync([schema(), *leavers("user-1")], segment_key="plain", audience_sync_mode="mirror")
-
-    assert "import in progress" in str(second.error)
-    assert "PATCH" not in {each.method for each in sandbox.requests}
-
-
-def test_guard_counts_against_the_included_count(
-    sandbox: Sandbox, sync: Callable[..., Run]
-) -> None:
-    sandbox.add_segment("many", unbounded=True, included=keys(10))
-
-    run = sync([schema(), *members(*keys(4))], **SNAPSHOT | {"segment_key": "many"})
-
-    assert "6 of the 10 members" in str(run.error)
-    assert set(sandbox.included("many")) == set(keys(10))
-    assert not any(each.method == "POST" for each in sandbox.requests)
-
-
-def test_skipped_record_with_a_readable_key_keeps_the_snapshot_from_replacing(
-    sandbox: Sandbox, sync: Callable[..., Run]
-) -> None:
-    """Whether that key is a member cannot be looked up, so nobody may be removed."""
-    run = sync(
-        [schema(), *members("user-0"), record("gone", None)],
-        **SNAPSHOT | {"invalid_record_action": "skip"},
-    )
-
-    assert "invalid records were skipped" in str(run.error)
-    assert set(sandbox.included(BIG)) == {"user-0", "gone"}
+# The guard
 
 
 @pytest.mark.parametrize(
-    ("outcome", "told"), [("stopped", "was stopped"), ("pending_approval", "waits for an approval")]
+    ("leaving", "is_refused"),
+    [pytest.param(50, False, id="half"), pytest.param(51, True, id="more")],
 )
-def test_import_that_does_not_complete_is_told_for_what_it_is(
-    sandbox: Sandbox, sync: Callable[..., Run], outcome: str, told: str
+def test_too_many_who_leave_are_refused_in_people(
+    sandbox: Sandbox, sync: Callable[..., Run], leaving: int, is_refused: bool
 ) -> None:
-    # Nothing has shown on the way yet.
-    sandbox.import_rules.polls = 1
-    sandbox.import_rules.outcome = outcome  # type: ignore[assignment]
+    """A broken join sets every flag to false: nobody may leave then."""
+    sandbox.add_segment("many", unbounded=True, included=keys(100))
 
-    run = sync([schema(), *members("user-0"), state(1)], **SNAPSHOT)
+    run = sync([schema(), *leavers(*keys(leaving)), state(1)], **MIRROR | {"segment_key": "many"})
 
-    assert told in str(run.error)
+    assert isinstance(run.error, PlanRefusedError) == is_refused
+    if is_refused:
+        assert "51 of the 100 members" in str(run.error)
+        assert run.states == []
+        assert set(sandbox.included("many")) == set(keys(100))
+    else:
+        assert looks_at_members(sandbox) == 0
+
+
+def test_strangers_who_leave_do_not_count(sandbox: Sandbox, sync: Callable[..., Run]) -> None:
+    """A table of all customers names many who were never members."""
+    sandbox.add_segment("many", unbounded=True, included=keys(100))
+
+    run = sync([schema(), *leavers(*keys(90, start=50))], **MIRROR | {"segment_key": "many"})
+
+    assert run.error is None
+    assert looks_at_members(sandbox) == 1
+    assert set(sandbox.included("many")) == set(keys(50))
+    assert "50 removed, 40 already in place" in run.summary
+
+
+def test_mode_remove_is_not_guarded(sandbox: Sandbox, sync: Callable[..., Run]) -> None:
+    sandbox.add_segment("many", unbounded=True, included=keys(100))
+
+    run = sync([schema(), *leavers(*keys(100))], segment_key="many", audience_sync_mode="remove")
+
+    assert run.error is None
+    assert sandbox.included("many") == []
+    assert looks_at_members(sandbox) == 0
+
+
+# Where there are no exports
+
+
+def test_changes_go_on_unseen_where_the_token_may_not_export(
+    sandbox: Sandbox, sync: Callable[..., Run], caplog: pytest.LogCaptureFixture
+) -> None:
+    sandbox.add_segment("many", unbounded=True, included=keys(100))
+    sandbox.export_rules.denied = True
+
+    run = sync([schema(), *leavers(*keys(60))], **MIRROR | {"segment_key": "many"})
+
+    assert run.error is None
+    assert set(sandbox.included("many")) == set(keys(40, start=60))
+    (warning,) = [each.message for each in caplog.records if each.levelname == "WARNING"]
+    assert "createSegmentExport" in warning
+    assert "max_removal_percent" in warning
+    assert "60 un-included" in run.summary
+
+
+def test_changes_go_on_unseen_where_members_are_too_many_to_export(
+    sandbox: Sandbox, sync: Callable[..., Run], caplog: pytest.LogCaptureFixture
+) -> None:
+    sandbox.add_segment("many", unbounded=True, included=keys(100))
+    sandbox.export_rules.max_members = 99
+
+    run = sync(
+        [schema(), *members(*keys(50, start=100))],
+        **MIRROR | {"segment_key": "many"},
+        batch_size_rows=2,
+    )
+
+    assert run.error is None
+    assert set(sandbox.included("many")) == set(keys(150))
+    assert any("refuses to export" in each.message for each in caplog.records)
+
+
+def test_export_that_cannot_be_trusted_refuses_changes_that_need_it(
+    sandbox: Sandbox, sync: Callable[..., Run]
+) -> None:
+    sandbox.add_segment("many", unbounded=True, included=keys(100))
+    sandbox.export_rules.missing = 1
+
+    run = sync([schema(), *leavers(*keys(60)), state(1)], **MIRROR | {"segment_key": "many"})
+
+    assert "99 rows" in str(run.error)
     assert run.states == []
-    assert set(sandbox.included(BIG)) == {"user-0", "gone"}
+    assert set(sandbox.included("many")) == set(keys(100))
 
 
-def test_import_is_looked_at_ever_more_rarely_and_not_for_ever(
-    sandbox: Sandbox, sync: Callable[..., Run], clock: FakeClock
-) -> None:
-    sandbox.import_rules.polls = 1_000
-
-    run = sync([schema(), *members("user-0")], **SNAPSHOT | {"max_retry_seconds": 100})
-
-    assert "not complete after 63 s" in str(run.error)
-    assert "max_retry_seconds" in str(run.error)
-    assert clock.slept == [1, 2, 4, 8, 16, 32]
+# What must hold
 
 
-def test_import_already_in_progress_is_waited_for(
-    sandbox: Sandbox, sync: Callable[..., Run]
-) -> None:
-    sandbox.faults.append(Fault("status", method="POST", status=409))
+def test_patch_that_does_not_hold_is_made_good(sandbox: Sandbox, sync: Callable[..., Run]) -> None:
+    """Somebody takes the new member off again, just after the patch."""
+    sandbox.meanwhile(ForeignChange(BIG, remove=("new",)), method="PATCH", when="after")
 
-    run = sync([schema(), *members("user-0")], **SNAPSHOT)
+    run = sync([schema(), *members("new"), state(1)], **MIRROR)
 
     assert run.error is None
-    assert sandbox.included(BIG) == ["user-0"]
+    assert run.states == [1]
+    assert "new" in sandbox.included(BIG)
+    assert looks_at_members(sandbox) == 1
+    assert "1 included" in run.summary
 
 
-def test_import_already_in_progress_is_told_when_patience_ends(
+def test_patch_that_never_holds_ends_the_run(sandbox: Sandbox, sync: Callable[..., Run]) -> None:
+    sandbox.meanwhile(ForeignChange(BIG, remove=("new",)), method="PATCH", when="after", times=10)
+
+    run = sync([schema(), *members("new"), state(1)], **MIRROR)
+
+    assert isinstance(run.error, SegmentError)
+    assert "do not show" in str(run.error)
+    assert run.states == []
+
+
+def test_patch_of_unknown_fate_is_followed_by_a_look_at_all_members(
     sandbox: Sandbox, sync: Callable[..., Run]
 ) -> None:
-    sandbox.faults.append(Fault("status", method="POST", status=409, times=100))
+    """A late copy of it may come yet, of any of its keys."""
+    sandbox.faults.append(Fault("drop-after", method="PATCH"))
 
-    run = sync([schema(), *members("user-0")], **SNAPSHOT)
-
-    assert "HTTP 409" in str(run.error)
-    assert "import" in str(run.error)
-    assert set(sandbox.included(BIG)) == {"user-0", "gone"}
-
-
-def test_lost_answer_to_an_import_is_made_good(sandbox: Sandbox, sync: Callable[..., Run]) -> None:
-    """The second try meets the first one's import, which must have ended before it is made."""
-    sandbox.faults.append(Fault("drop-after", method="POST"))
-    sandbox.import_rules.polls = 0
-
-    run = sync([schema(), *members("user-0")], **SNAPSHOT)
+    run = sync([schema(), *members("new"), state(1)], **MIRROR)
 
     assert run.error is None
-    assert sandbox.included(BIG) == ["user-0"]
+    assert "new" in sandbox.included(BIG)
+    assert looks_at_members(sandbox) == 1
+
+
+# What cannot be
 
 
 def test_other_context_kind_than_the_segment_s_is_refused(
@@ -305,22 +261,6 @@ def test_other_context_kind_than_the_segment_s_is_refused(
     assert [each.method for each in sandbox.requests] == ["GET"]
 
 
-def test_snapshot_of_a_big_segment_cannot_exclude_who_leaves(sync: Callable[..., Run]) -> None:
-    run = sync([schema(), *members("a")], **SNAPSHOT | {"removal_action": "exclude"})
-
-    assert "removal_action" in str(run.error)
-
-
-def test_dry_run_plans_an_import_and_sends_nothing(
-    sandbox: Sandbox, sync: Callable[..., Run]
-) -> None:
-    run = sync([schema(), *members("user-0", "new")], **SNAPSHOT | {"dry_run": True})
-
-    assert run.error is None
-    assert [each.method for each in sandbox.requests] == ["GET"]
-    assert "2 would be included" in run.summary
-
-
 def test_synced_segment_is_refused_naming_its_owner(
     sandbox: Sandbox, sync: Callable[..., Run]
 ) -> None:
@@ -330,6 +270,17 @@ def test_synced_segment_is_refused_naming_its_owner(
 
     assert "amplitude" in str(run.error)
     assert [each.method for each in sandbox.requests] == ["GET"]
+
+
+def test_skipped_record_says_nothing_by_changes(sandbox: Sandbox, sync: Callable[..., Run]) -> None:
+    run = sync(
+        [schema(), *members("new"), record("gone", None)],
+        **MIRROR,
+        invalid_record_action="skip",
+    )
+
+    assert run.error is None
+    assert set(sandbox.included(BIG)) == {"user-0", "gone", "new"}
 
 
 def test_standard_segment_past_15_000_targets_is_warned_about_once(

@@ -1,0 +1,81 @@
+"""Where the file of an export lies, and whom a link leads to. Pure: no I/O, no state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from target_launchdarkly.errors import ExportError
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+#: Types of links that lead to no file of keys: the API's own resources, and pages for people.
+OTHER_TYPES = ("application/json", "text/html")
+FILE_TYPES = ("text/csv", "application/csv", "application/octet-stream", "binary/octet-stream")
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port, e.g. `("https", "app.launchdarkly.com", 443)`.
+
+    Raises:
+        ValueError: It is no URL.
+    """
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, so that nobody else can listen."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def is_safe(url: str) -> bool:
+    """Whether nobody can listen: https, or http to this machine."""
+    try:
+        scheme, host, _ = origin(url)
+    except ValueError:
+        return False
+    return bool(host) and (scheme == "https" or (scheme == "http" and is_loopback(host)))
+
+
+def file_link(answer: Mapping[str, Any], api_url: str) -> str:
+    """Return the URL of an export's file: the one link in `_links` that is no API resource.
+
+    How LaunchDarkly calls that link, and where it leads, is not documented.
+    https://launchdarkly.com/docs/api/segments/get-big-segment-export
+
+    Raises:
+        ExportError: There is no such link, or more than one, or others could read along.
+    """
+    links = answer.get("_links")
+    found = [
+        (urljoin(f"{api_url}/", link["href"]), str(link.get("type") or "").partition(";")[0])
+        for link in (links.values() if isinstance(links, Mapping) else ())
+        if isinstance(link, Mapping) and isinstance(link.get("href"), str)
+    ]
+    others = [each for each in found if each[1] not in OTHER_TYPES]
+    elsewhere = [each for each in others if _leads_elsewhere(each[0], api_url)]
+    files = [each for each in elsewhere or others if each[1] in FILE_TYPES or _is_csv(each[0])]
+    urls = {url for url, _ in (elsewhere if len(elsewhere) == 1 else files)}
+    if len(urls) != 1:
+        told = "no link to a file" if not urls else "more than one link to a file"
+        raise ExportError(f"LaunchDarkly's answer holds {told}.")
+    url = str(urls.pop())
+    if not is_safe(url):
+        raise ExportError("LaunchDarkly's answer links to a file without https.")
+    return url
+
+
+def _leads_elsewhere(url: str, api_url: str) -> bool:
+    try:
+        return origin(url) != origin(api_url)
+    except ValueError:
+        return False
+
+
+def _is_csv(url: str) -> bool:
+    return urlsplit(url).path.endswith(".csv")

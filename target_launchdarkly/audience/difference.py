@@ -1,0 +1,87 @@
+"""Who joins and who leaves a list of keys, for one part of all keys. Pure: no I/O, no state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from target_launchdarkly.audience.words import IN, OUT, WORD
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
+
+
+class Difference(NamedTuple):
+    """What follows for some keys. In the order of the words, then in that of the members."""
+
+    #: Who is to be included and is not.
+    joining: list[str]
+    #: Who is included and is to leave, by a word.
+    leaving: list[str]
+    #: Who is included and is to leave, because no word names them.
+    unlisted: list[str]
+    #: Who is to be out, by a word, and is not included.
+    outside: list[str]
+    #: How many members of the first look leave, whether or not they are still included.
+    members_leaving: int = 0
+    #: How many leave who were not members at the first look.
+    joined_leaving: int = 0
+
+    def without(self, context_keys: AbstractSet[str]) -> Difference:
+        """Return it without any change of some keys; what it counts stays."""
+        if not context_keys:
+            return self
+        joining, leaving, unlisted, outside = (
+            [key for key in keys if key not in context_keys]
+            for keys in (self.joining, self.leaving, self.unlisted, self.outside)
+        )
+        return self._replace(joining=joining, leaving=leaving, unlisted=unlisted, outside=outside)
+
+
+def from_snapshot(
+    words: Mapping[str, int], members: Mapping[str, None], first: Mapping[str, None]
+) -> Difference:
+    """Return what follows where the words list the whole audience.
+
+    Who is spared neither joins nor leaves. Only who was a member at the first look ever leaves: who
+    came meanwhile was added by somebody who may know more than the snapshot.
+
+    Args:
+        words: By key, the last word and its place.
+        members: Who is included, by the last look.
+        first: Who was included at the first look.
+    """
+    told_out = [key for key, place in words.items() if place & WORD == OUT and key in first]
+    unlisted = [key for key in first if key not in words]
+    leaving = len(told_out) + len(unlisted)
+    if members is not first:
+        told_out = [key for key in told_out if key in members]
+        unlisted = [key for key in unlisted if key in members]
+    return Difference(_joining(words, members), told_out, unlisted, [], members_leaving=leaving)
+
+
+def from_changes(
+    words: Mapping[str, int], members: Mapping[str, None], first: Mapping[str, None]
+) -> Difference:
+    """Return what follows where each word says who joins or leaves; parameters as above."""
+    out = [key for key, place in words.items() if place & WORD == OUT]
+    leaving = [key for key in out if key in members]
+    return Difference(
+        _joining(words, members),
+        leaving,
+        [],
+        [key for key in out if key not in members],
+        members_leaving=sum(key in first for key in out),
+        joined_leaving=sum(key not in first for key in leaving),
+    )
+
+
+def from_words(words: Mapping[str, int]) -> Difference:
+    """Return what follows where nobody knows who is a member: every word counts."""
+    joining = [key for key, place in words.items() if place & WORD == IN]
+    leaving = [key for key, place in words.items() if place & WORD == OUT]
+    return Difference(joining, leaving, [], [])
+
+
+def _joining(words: Mapping[str, int], members: Mapping[str, None]) -> list[str]:
+    return [key for key, place in words.items() if place & WORD == IN and key not in members]

@@ -1,0 +1,175 @@
+"""The table of the design: who may import whom, and who needs which library."""
+
+from __future__ import annotations
+
+#: Room to the rooms that it may import, from the bottom up. A new room gets a line here.
+ROOMS: dict[str, set[str]] = {
+    "errors": set(),
+    "names": set(),
+    "properties": set(),
+    "api/links": {"errors"},
+    "settings": {"errors", "names", "properties", "api/links"},
+    # LaunchDarkly over HTTP.
+    "api/clock": set(),
+    "api/calls": {"errors"},
+    "api/limits": set(),
+    "api/quoting": set(),
+    "api/answers": {"errors", "api/calls", "api/quoting"},
+    "api/punctual": set(),
+    "api/sessions": {"api/links", "api/punctual"},
+    "api/client": {
+        *("errors", "api/answers", "api/calls", "api/clock", "api/limits", "api/sessions"),
+    },
+    "api/expiring": {"api/answers", "api/calls", "api/client", "api/quoting"},
+    "api/transfers": {"errors", "api/answers", "api/calls", "api/links", "api/quoting"},
+    # What the streams said becomes a plan, and the plan is judged.
+    "audience/chunks": set(),
+    "audience/words": {"audience/chunks"},
+    "audience/difference": {"audience/words"},
+    "audience/bookmarks": set(),
+    "audience/completeness": set(),
+    "audience/streams": {
+        *("errors", "audience/bookmarks", "audience/completeness", "audience/words"),
+    },
+    "audience/plan": {"audience/words"},
+    "audience/expirations": {"audience/words"},
+    "audience/guard": set(),
+    "audience/planner": {
+        *("audience/expirations", "audience/guard", "audience/plan", "audience/words"),
+    },
+    # A plan becomes requests.
+    "report/tally": set(),
+    "segments/patches": set(),
+    "segments/halving": {"errors", "audience/plan"},
+    "segments/drafts": {"errors", "segments/halving", "segments/patches"},
+    "segments/lists": {"audience/plan"},
+    "segments/expiring": {"errors", "api/expiring", "audience/expirations", "segments/patches"},
+    "segments/standard": {
+        *("errors", "audience/words"),
+        *("segments/drafts", "segments/expiring", "segments/lists", "segments/patches"),
+    },
+    # Of big segments.
+    "segments/members": {"errors", "audience/chunks"},
+    "segments/keyfiles": set(),
+    "segments/costs": {"segments/keyfiles"},
+    "segments/exports": {"errors", "segments/members"},
+    "segments/bigplans": {
+        *("errors", "audience/difference", "audience/guard", "audience/plan", "audience/words"),
+        *("segments/costs", "segments/members"),
+    },
+    "segments/sending": {
+        *("errors", "audience/guard", "audience/plan", "segments/costs"),
+        *("segments/drafts", "segments/keyfiles", "segments/patches"),
+    },
+    "segments/big": {
+        *("errors", "audience/words"),
+        *("segments/bigplans", "segments/drafts", "segments/exports", "segments/sending"),
+    },
+    "segments/segments": {
+        *("errors", "report/tally", "segments/big", "segments/drafts", "segments/standard"),
+    },
+    # Lines become records, records words.
+    "intake/columns": {"errors", "names"},
+    "intake/moments": {"errors"},
+    "intake/membership": {"errors", "properties", "intake/moments"},
+    "intake/blocks": set(),
+    "intake/rows": {"intake/membership"},
+    "intake/batches": {"errors", "intake/blocks", "intake/membership", "intake/rows"},
+    "intake/reader": {"errors", "intake/membership"},
+    "intake/ways": {
+        *("errors", "audience/words"),
+        *("intake/membership", "intake/moments", "intake/rows"),
+    },
+    "intake/records": {"intake/blocks", "intake/ways"},
+    "report/check": {"errors", "api/expiring"},
+    "report/progress": set(),
+    # Where an SDK developer looks first.
+    "configuration": {"names", "settings"},
+    "sinks": {
+        *("errors", "settings", "configuration", "audience/completeness", "audience/words"),
+        *("intake/columns", "intake/membership", "intake/moments", "intake/rows"),
+    },
+    "checkpoint": {"errors"},
+    "command": {
+        *("errors", "sinks", "api/calls", "api/client", "api/clock"),
+        *("intake/reader", "report/check", "report/progress"),
+    },
+    "target": {
+        *("errors", "sinks", "checkpoint", "command", "api/transfers"),
+        *("audience/plan", "audience/planner", "audience/streams", "audience/words"),
+        *("intake/batches", "intake/records", "report/tally"),
+        *("segments/drafts", "segments/segments"),
+    },
+    "__main__": {"target"},
+}
+#: Rooms that are imported for their types only, on top of that.
+ROOMS_FOR_TYPES: dict[str, set[str]] = {
+    "api/sessions": {"api/calls"},
+    "audience/streams": {"settings"},
+    "audience/guard": {"audience/plan"},
+    "audience/planner": {"audience/streams", "audience/words"},
+    "segments/patches": {"audience/expirations", "audience/plan"},
+    "segments/expiring": {
+        *("api/answers", "api/client", "audience/plan", "report/tally", "segments/drafts"),
+    },
+    "segments/standard": {
+        *("api/answers", "api/client", "audience/expirations", "audience/plan"),
+        *("audience/planner", "report/tally"),
+    },
+    "report/tally": {"audience/expirations", "audience/plan"},
+    "api/transfers": {"api/client"},
+    "segments/exports": {"api/transfers"},
+    "segments/bigplans": {
+        *("audience/planner", "segments/drafts", "segments/exports", "segments/sending"),
+    },
+    "segments/sending": {
+        *("api/answers", "api/client", "api/transfers", "audience/words"),
+        *("report/tally", "segments/bigplans"),
+    },
+    "segments/big": {
+        *("api/answers", "api/client", "api/transfers"),
+        *("audience/plan", "audience/planner", "report/tally"),
+    },
+    "segments/segments": {"api/answers", "api/client", "api/transfers", "audience/planner"},
+    "report/check": {"api/answers", "api/client", "settings"},
+    "report/progress": {"api/client", "segments/segments"},
+    "intake/columns": {"settings"},
+    "intake/membership": {"intake/columns"},
+    "intake/rows": {"intake/columns"},
+    "intake/batches": {"intake/ways"},
+    "intake/reader": {"intake/records"},
+    "intake/ways": {"sinks"},
+    "intake/records": {"sinks"},
+    "sinks": {"audience/planner", "audience/streams", "report/tally", "segments/segments"},
+    "checkpoint": {"audience/planner", "audience/streams", "segments/segments"},
+}
+#: Library to the only rooms that may import it.
+LIBRARIES: dict[str, set[str]] = {
+    # reader takes the SDK's reader, records its mark of records that no stream map changes.
+    "singer_sdk": {
+        *("target", "command", "configuration", "sinks", "intake/reader", "intake/records"),
+    },
+    # answers reads the responses that client gets.
+    "requests": {
+        *("api/answers", "api/client", "api/punctual", "api/sessions", "api/transfers"),
+    },
+    "urllib3": set(),
+    "backoff": {"api/client"},
+    "click": {"command", "configuration"},
+    "rich": {"report/progress"},
+    "msgspec": {"intake/records", "intake/rows", "intake/ways"},
+    "aiohttp": set(),
+}
+#: Rooms without any library, so that they can be tested, and understood, alone.
+PURE = {
+    *("errors", "names", "properties", "settings", "report/tally"),
+    *("api/limits", "api/links", "api/quoting"),
+    *("intake/columns", "intake/membership", "intake/moments"),
+    *("audience/bookmarks", "audience/completeness", "audience/streams", "audience/plan"),
+    *("audience/difference", "audience/expirations", "audience/guard", "audience/planner"),
+    *("segments/costs", "segments/patches"),
+}
+#: Modules of the standard library through which a pure room could reach outside.
+IMPURE_MODULES = {
+    *("os", "io", "pathlib", "socket", "subprocess", "time", "threading", "logging", "sqlite3"),
+}
