@@ -64,3 +64,10 @@ def test_jobs_name_plugins_and_commands_that_are_there(path: Path) -> None:
         assert plugin in plugins
     for schedule in document.get("schedules", ()):
         assert schedule["job"] in jobs
+
+
+@each_project
+def test_secrets_and_what_meltano_keeps_are_not_committed(path: Path) -> None:
+    ignored = path.with_name(".gitignore").read_text().splitlines()
+
+    assert {".env", ".meltano/", "logs/"} <= set(ignored)
