@@ -27,15 +27,23 @@ class Difference(NamedTuple):
     #: How many leave who were not members at the first look.
     joined_leaving: int = 0
 
-    def without(self, context_keys: AbstractSet[str]) -> Difference:
-        """Return it without any change of some keys; what it counts stays."""
-        if not context_keys:
+    def without(
+        self, context_keys: AbstractSet[str], *, joining: AbstractSet[str] = frozenset()
+    ) -> Difference:
+        """Return it without any change of some keys; what it counts stays.
+
+        Args:
+            context_keys: Keys that neither join nor leave.
+            joining: Keys that do not join, and may leave.
+        """
+        if not context_keys and not joining:
             return self
-        joining, leaving, unlisted, outside = (
+        joins, leaving, unlisted, outside = (
             [key for key in keys if key not in context_keys]
             for keys in (self.joining, self.leaving, self.unlisted, self.outside)
         )
-        return self._replace(joining=joining, leaving=leaving, unlisted=unlisted, outside=outside)
+        joins = [key for key in joins if key not in joining]
+        return self._replace(joining=joins, leaving=leaving, unlisted=unlisted, outside=outside)
 
 
 def from_snapshot(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from target_launchdarkly.audience.difference import from_changes, from_snapshot, from_words
 from target_launchdarkly.audience.guard import is_safe_unseen
 from target_launchdarkly.audience.plan import Plan
-from target_launchdarkly.audience.words import SPARED, WORD
+from target_launchdarkly.audience.words import OUT, SPARED, WORD
 from target_launchdarkly.errors import ExportError, NoExportError
 from target_launchdarkly.segments.costs import files_for, is_export_worth_it
 from target_launchdarkly.segments.members import KeyList, KeySet
@@ -187,13 +187,19 @@ class BigPlans:
         plan = BigPlan("seen", planner.words.place, members.count)
         is_snapshot = planner.is_snapshot(self._audience.segment_key)
         compare = from_snapshot if is_snapshot else from_changes
-        leaving = joined = joined_leaving = found = 0
-        left_out = self._left_out.keys
+        leaving = joined = joined_leaving = found = out = 0
+        left_out = self._left_out
         for words, now, before in self._side_by_side(planner, members, first):
-            difference = compare(words, now, before).without(left_out)
+            difference = compare(words, now, before).without(
+                left_out.refused, joining=left_out.excluded
+            )
             plan.add(difference, planner.policy)
             found += len(now)
             leaving += difference.members_leaving
+            if self._left_unseen:
+                out += sum(
+                    place & WORD == OUT and key not in before for key, place in words.items()
+                )
             joined_leaving += difference.joined_leaving
             joined += 0 if now is before else len(now.keys() - before.keys())
         if found != members.count:
@@ -201,13 +207,21 @@ class BigPlans:
         plan.numbers = Plan(
             self._audience.context_kind,
             members=max(first.count, self._members_at_start or 0),
-            members_leaving=leaving + self._left_unseen,
+            members_leaving=leaving + min(self._left_unseen, out, self._gone_unseen(first)),
             joined=joined,
             joined_leaving=joined_leaving,
         )
         if members is not first:
             members.close()
         return plan
+
+    def _gone_unseen(self, first: KeySet) -> int:
+        """Return at most how many members left by plans that were drawn unseen.
+
+        Of those whose last word they sent, many may never have been members.
+        """
+        most = (self._members_at_start or 0) + self._joined_unseen
+        return max(0, most - first.count)
 
     def _side_by_side(
         self, planner: Planner, members: KeySet, first: KeySet
@@ -225,9 +239,12 @@ class BigPlans:
 
     def _unseen(self, planner: Planner) -> BigPlan:
         plan = BigPlan("unseen", planner.words.place)
-        left_out = self._left_out.keys
+        left_out = self._left_out
         for words in planner.words.parts(self._audience, after=self._sent_up_to):
-            plan.add(from_words(words).without(left_out), planner.policy)
+            plan.add(
+                from_words(words).without(left_out.refused, joining=left_out.excluded),
+                planner.policy,
+            )
         return plan
 
     def _replacing(self, planner: Planner, members: int | None) -> BigPlan:

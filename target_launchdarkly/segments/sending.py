@@ -39,11 +39,6 @@ class LeftOut:
     #: Keys that are refused for another reason.
     refused: set[str] = field(default_factory=set)
 
-    @property
-    def keys(self) -> set[str]:
-        """All of them."""
-        return self.excluded | self.refused
-
 
 @dataclass(slots=True)
 class Sent:
