@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -52,29 +52,32 @@ def file_link(answer: Mapping[str, Any], api_url: str) -> str:
         ExportError: There is no such link, or more than one, or others could read along.
     """
     links = answer.get("_links")
-    found = [
-        (urljoin(f"{api_url}/", link["href"]), str(link.get("type") or "").partition(";")[0])
-        for link in (links.values() if isinstance(links, Mapping) else ())
-        if isinstance(link, Mapping) and isinstance(link.get("href"), str)
-    ]
-    others = [each for each in found if each[1] not in OTHER_TYPES]
-    elsewhere = [each for each in others if _leads_elsewhere(each[0], api_url)]
-    files = [each for each in elsewhere or others if each[1] in FILE_TYPES or _is_csv(each[0])]
+    found = [*_others(links.values(), api_url)] if isinstance(links, Mapping) else []
+    elsewhere = [each for each in found if origin(each[0]) != origin(api_url)]
+    files = [each for each in elsewhere or found if each[1] in FILE_TYPES or _is_csv(each[0])]
     urls = {url for url, _ in (elsewhere if len(elsewhere) == 1 else files)}
     if len(urls) != 1:
         told = "no link to a file" if not urls else "more than one link to a file"
         raise ExportError(f"LaunchDarkly's answer holds {told}.")
-    url = str(urls.pop())
+    url = urls.pop()
     if not is_safe(url):
         raise ExportError("LaunchDarkly's answer links to a file without https.")
     return url
 
 
-def _leads_elsewhere(url: str, api_url: str) -> bool:
-    try:
-        return origin(url) != origin(api_url)
-    except ValueError:
-        return False
+def _others(links: Iterable[Any], api_url: str) -> Iterator[tuple[str, str]]:
+    """Yield URL and type of each link that leads neither to a resource nor to a page."""
+    for link in links:
+        if not isinstance(link, Mapping) or not isinstance(link.get("href"), str):
+            continue
+        type_ = str(link.get("type") or "").partition(";")[0]
+        try:
+            url = urljoin(f"{api_url}/", link["href"])
+            origin(url)
+        except ValueError:
+            continue
+        if type_ not in OTHER_TYPES:
+            yield url, type_
 
 
 def _is_csv(url: str) -> bool:

@@ -220,8 +220,7 @@ class Transfers:
         file = TemporaryFile()  # noqa: SIM115 the caller's
         try:
             for _ in range(MAX_REDIRECTS + 1):
-                with self.client.session_for(url) as session:
-                    next_url = self._save(session, url, file)
+                next_url = self._save(url, file)
                 if next_url is None:
                     file.seek(0)
                     return file
@@ -235,21 +234,29 @@ class Transfers:
         file.close()
         raise TransientError("more redirects than are followed")
 
-    def _save(self, session: requests.Session, url: str, file: IO[bytes]) -> str | None:
+    def _save(self, url: str, file: IO[bytes]) -> str | None:
         """Write a file down; return where else it is to be asked for, or None once it is there."""
         if not is_safe(url):
             raise TransientError("a redirect leads to a place without https")
-        timeout = self.client.request_timeout_seconds
-        # A redirect is followed by another session, which knows whether the token may go there.
-        answer = session.get(url, stream=True, allow_redirects=False, timeout=timeout)
-        with closing(answer) as response:
-            if response.is_redirect:
-                return urljoin(url, response.headers["Location"])
-            if response.status_code != requests.codes.ok:
-                raise TransientError(f"HTTP {response.status_code}")
-            deadline = self.client.monotonic() + self._max_seconds
-            for block in response.iter_content(DOWNLOAD_BLOCK_BYTES):
-                file.write(block)
-                if self.client.monotonic() > deadline:
-                    raise TransientError("it took longer than max_import_seconds")
+        with self.client.session_for(url) as session:
+            # A redirect is followed by another session, which knows whether the token may go there.
+            timeout = self.client.request_timeout_seconds
+            try:
+                answer = session.get(url, stream=True, allow_redirects=False, timeout=timeout)
+            except ValueError as error:
+                # The library looks where a redirect leads, also if it is not to follow it.
+                raise TransientError("a redirect leads to no URL") from error
+            with closing(answer) as response:
+                if response.is_redirect:
+                    return urljoin(url, response.headers["Location"])
+                if response.status_code != requests.codes.ok:
+                    raise TransientError(f"HTTP {response.status_code}")
+                self._save_blocks(response, file)
         return None
+
+    def _save_blocks(self, response: requests.Response, file: IO[bytes]) -> None:
+        deadline = self.client.monotonic() + self._max_seconds
+        for block in response.iter_content(DOWNLOAD_BLOCK_BYTES):
+            file.write(block)
+            if self.client.monotonic() > deadline:
+                raise TransientError("it took longer than max_import_seconds")

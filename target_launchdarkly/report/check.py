@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 NEEDED_ACTIONS = ("updateIncluded", "updateExcluded")
 #: The one without which nobody can say when a target expires.
 EXPIRING_ACTION = "updateExpiringTargets"
+#: The one without which nobody can see who is a member of a big segment.
+EXPORT_ACTION = "createSegmentExport"
 
 
 class Finding(NamedTuple):
@@ -40,6 +42,8 @@ class Named:
     context_kinds: set[str] = field(default_factory=set)
     #: Whether a stream says when its memberships end.
     has_moments: bool = False
+    #: Whether its members have to be exported if it is big.
+    is_exported: bool = False
 
 
 def findings(settings: Settings, client: Client) -> Iterator[Finding]:
@@ -87,6 +91,7 @@ def _segments_of(settings: Settings) -> dict[str, Named]:
             named = segments.setdefault(stream.segment_key, Named())
             named.context_kinds.add(stream.context_kind)
             named.has_moments |= stream.expires_at_field is not None
+            named.is_exported |= stream.is_snapshot and settings.big_segment_removals == "export"
     return segments
 
 
@@ -113,7 +118,11 @@ def _segment_problem(segment: Answer, named: Named) -> str | None:
     if segment.get("unbounded") and named.context_kinds != {own_kind}:
         return f"is a big segment of context kind '{own_kind}'. Set context_kind to it."
     denied = {each.get("action") for each in (segment.get("_access") or {}).get("denied") or ()}
-    needed = (*NEEDED_ACTIONS, *([EXPIRING_ACTION] if named.has_moments else []))
+    needed = [*NEEDED_ACTIONS]
+    if named.has_moments:
+        needed.append(EXPIRING_ACTION)
+    if named.is_exported and segment.get("unbounded"):
+        needed.append(EXPORT_ACTION)
     missing = [action for action in needed if action in denied]
     if missing:
         return (
@@ -128,7 +137,12 @@ def _described(segment: Answer, named: Named) -> str:
     if segment.get("unbounded"):
         count = (segment.get("_unboundedMetadata") or {}).get("includedCount", 0)
         refused = "; a record with an end of membership is refused" if named.has_moments else ""
-        return f"big segment of kind {kinds}, {count:,} included{refused}"
+        exported = (
+            f"; a snapshot exports who is a member, for which the token needs {EXPORT_ACTION}"
+            if named.is_exported
+            else ""
+        )
+        return f"big segment of kind {kinds}, {count:,} included{exported}{refused}"
     count = len(segment.get("included") or ()) + sum(
         len(each.get("values") or ()) for each in segment.get("includedContexts") or ()
     )

@@ -91,6 +91,40 @@ def test_read_only_token_is_told(sandbox: Sandbox, check: Callable[..., Any]) ->
     assert "updateIncluded" in result.stdout
 
 
+SNAPSHOT = {
+    "segment_key": "big",
+    "audience_sync_mode": "mirror",
+    "mirror_source": "snapshot",
+    "trust_end_of_input": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_needed"),
+    [
+        pytest.param(SNAPSHOT, True, id="snapshot"),
+        pytest.param(SNAPSHOT | {"big_segment_removals": "replace"}, False, id="replacing"),
+        pytest.param({"segment_key": "big"}, False, id="changes"),
+        pytest.param(SNAPSHOT | {"segment_key": SEGMENT}, False, id="standard"),
+    ],
+)
+def test_token_that_may_not_export_a_big_snapshot_is_told(
+    sandbox: Sandbox, check: Callable[..., Any], settings: dict[str, Any], *, is_needed: bool
+) -> None:
+    sandbox.add_segment("big", unbounded=True, included=["a"])
+
+    result = check(**settings)
+
+    assert result.returncode == 0, result.stderr
+    assert ("createSegmentExport" in result.stdout) == is_needed
+
+    sandbox.export_rules.denied = True
+    result = check(**settings)
+
+    assert result.returncode == int(is_needed)
+    assert ("may not createSegmentExport" in result.stdout) == is_needed
+
+
 def test_required_approvals_are_told(sandbox: Sandbox, check: Callable[..., Any]) -> None:
     sandbox.approval_required = True
 

@@ -72,6 +72,7 @@ def test_segment_shows_what_is_denied_to_a_read_only_token(
         "updateIncluded",
         "updateExcluded",
         "updateExpiringTargets",
+        "createSegmentExport",
     ]
     assert {one.reason.effect for one in access.denied} == {"deny"}
 

@@ -8,8 +8,10 @@ import pytest
 from big_runs import BIG, SNAPSHOT, instructions_of, looks_at_members, requests_of
 from messages import keys, leavers, members, record, schema, state
 
+from target_launchdarkly.audience import words as words_room
 from target_launchdarkly.errors import PlanRefusedError, SegmentError
-from target_launchdarkly.sandbox import ForeignChange
+from target_launchdarkly.sandbox import ExportRules, ForeignChange
+from target_launchdarkly.segments.members import KeySet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from target_launchdarkly.sandbox import Sandbox
 
-#: A second look at the members, after the first and before the answer to a question that it raises.
+#: A look at the members, but for the file.
 EXPORTED = ["POST exports", "GET exports"]
 
 
@@ -213,3 +215,57 @@ def test_dry_run_is_refused_as_the_run_would_be(sandbox: Sandbox, sync: Callable
     run = sync([schema(), *members("a", "b")], **SNAPSHOT | {"dry_run": True})
 
     assert "2 of the 2 members" in str(run.error)
+
+
+# What it costs
+
+
+def test_two_percent_of_a_large_audience_take_at_most_20_requests(
+    sandbox: Sandbox, sync: Callable[..., Run]
+) -> None:
+    """As 1,000,000 members at 1,500 operations a request: 1 % join, 1 % leave."""
+    sandbox.add_segment("many", unbounded=True, included=keys(30_000))
+    sandbox.export_rules = ExportRules()
+    audience = keys(30_000, start=300)
+
+    run = sync(
+        [schema(), *members(*audience), state(1)],
+        **SNAPSHOT | {"segment_key": "many", "batch_size_rows": 45},
+    )
+
+    assert run.error is None
+    assert set(sandbox.included("many")) == set(audience)
+    # Nobody who stays was out at any moment.
+    assert sandbox.left("many") == set(keys(300))
+    assert len(sandbox.requests) <= 20
+    assert requests_of(sandbox).count("PATCH") == 14
+    assert "300 added, 300 removed, 29,700 already in place" in run.summary
+
+    sandbox.clear_requests()
+    again = sync([schema(), *members(*audience)], **SNAPSHOT | {"segment_key": "many"})
+
+    assert again.error is None
+    assert requests_of(sandbox) == ["GET", "POST exports", "GET exports", "GET exports"]
+
+
+@pytest.mark.parametrize("disks", ["words", "members", "both"])
+def test_plan_is_the_same_where_memory_is_too_small(
+    sandbox: Sandbox, sync: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, disks: str
+) -> None:
+    """Words and members are compared part by part then."""
+    if disks != "members":
+        monkeypatch.setattr(words_room, "_LOOK_EVERY", 1)
+        monkeypatch.setattr(words_room.Words.__init__, "__defaults__", (100,))
+    if disks != "words":
+        monkeypatch.setattr(KeySet.__init__, "__defaults__", (100,))
+    sandbox.add_segment("many", unbounded=True, included=keys(2_000))
+
+    run = sync(
+        [schema(), *members(*keys(2_000, start=500)), state(1)],
+        **SNAPSHOT | {"segment_key": "many"},
+    )
+
+    assert run.error is None
+    assert set(sandbox.included("many")) == set(keys(2_000, start=500))
+    assert sandbox.left("many") == set(keys(500))
+    assert "500 added, 500 removed, 1,500 already in place" in run.summary

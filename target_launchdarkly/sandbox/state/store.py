@@ -24,6 +24,9 @@ DEFAULT_ENVIRONMENT_KEY = "test"
 DEFAULT_TOKEN = "api-sandbox"  # noqa: S105 - public, as it opens nothing but a sandbox
 DEFAULT_SDK_KEY = "sdk-sandbox"
 
+# What a token that is read-only may not do to a segment.
+_CHANGES = ("updateIncluded", "updateExcluded", "updateExpiringTargets")
+
 
 class Store(Transfers):
     """The segments of one environment of one project.
@@ -99,12 +102,15 @@ class Store(Transfers):
             document = dict(self._look(segment_key, behind))
             if segment := self._segments.get(segment_key):
                 segment.pass_read()
-        if self.read_only:
-            denied = [
+        denied = list(_CHANGES) if self.read_only else []
+        if self.read_only or self.export_rules.denied:
+            denied.append("createSegmentExport")
+        if denied:
+            reasons = [
                 {"action": action, "reason": {"effect": "deny", "actions": [action]}}
-                for action in ("updateIncluded", "updateExcluded", "updateExpiringTargets")
+                for action in denied
             ]
-            document["_access"] = {"denied": denied, "allowed": []}
+            document["_access"] = {"denied": reasons, "allowed": []}
         return document
 
     def create_segment(self, document: object) -> dict[str, object]:
