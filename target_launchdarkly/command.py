@@ -6,17 +6,18 @@ import logging
 import os
 import signal
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, ClassVar, NoReturn
 
 import click
-from singer_sdk.exceptions import SingerSDKError
 
+from target_launchdarkly import boundary
 from target_launchdarkly.api.calls import Connection
 from target_launchdarkly.api.client import Client
 from target_launchdarkly.api.clock import Clock
-from target_launchdarkly.errors import TargetError
+from target_launchdarkly.discretion import Discretion
+from target_launchdarkly.errors import OutputError
 from target_launchdarkly.intake.reader import MessageReader
 from target_launchdarkly.report import progress
 from target_launchdarkly.report.check import findings
@@ -30,13 +31,12 @@ else:
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import FrameType
+    from typing import Self
 
     from singer_sdk.plugin_base import _ConfigInput
 
 #: Somebody waits for `--check`: one or two retries tell enough.
 CHECK_PATIENCE_SECONDS = 5
-#: How much of an SDK error's text is told; some quote whole schemas.
-MAX_SDK_MESSAGE = 300
 
 
 class CommandTarget(AudienceTarget):
@@ -46,6 +46,9 @@ class CommandTarget(AudienceTarget):
     message_reader: MessageReader
     #: Time as the run sees it; tests put their own in its place.
     clock: ClassVar[Clock] = Clock()
+    #: Whether a line is being written on stdout, and the signal that has come meanwhile.
+    _is_writing = False
+    _stopped_by: int | None = None
 
     @cached_property
     def client(self) -> Client:
@@ -98,28 +101,46 @@ class CommandTarget(AudienceTarget):
             return
         if progress.is_wanted():
             progress.quiet()
+        # A log line that cannot be written is no reason for another one, with a traceback.
+        logging.raiseExceptions = False
+        discretion = Discretion()
+        with discretion.at_the_handlers():
+            try:
+                target = cls._made(config, discretion)
+            except Exception as error:  # noqa: BLE001 whatever it is: this is the last place
+                cls._end(boundary.told(error), error)
+            try:
+                if check:
+                    target.check(discretion)
+                target.run(file_input)
+            except Exception as error:  # noqa: BLE001
+                target.fail(error)
+
+    @classmethod
+    def _made(cls, config: _ConfigInput | None, discretion: Discretion) -> Self:
+        """Return the target, its settings checked."""
         cls.print_version(print_fn=cls.logger.info)
         cls.warn_of_variables()
         target = cls(
             config=config.config if config else {},
             parse_env_config=bool(config and config.parse_env),
         )
-        if check:
-            target.check()
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(signum, target._handle_termination)
-        try:
-            with target.progress():
-                target.listen(file_input)
-        except (TargetError, SingerSDKError) as error:
-            target.fail(error)
+        discretion.keep(target.settings.access_token)
+        return target
 
-    def check(self) -> NoReturn:
+    def run(self, file_input: IO[str] | None) -> None:
+        """Read the input to its end, unless a signal stops it."""
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, self._handle_termination)
+        with self.progress():
+            self.listen(file_input)
+
+    def check(self, discretion: Discretion) -> NoReturn:
         """Print what `--check` finds, a line each; exit with 0 if all is well, else with 1."""
         client = self._new_client(min(self.settings.max_retry_seconds, CHECK_PATIENCE_SECONDS))
         is_well = True
         for finding in findings(self.settings, client):
-            click.echo(str(finding))
+            self.write_line(discretion.told(str(finding)))
             is_well = is_well and finding.is_good
         sys.exit(0 if is_well else 1)
 
@@ -129,13 +150,15 @@ class CommandTarget(AudienceTarget):
             return nullcontext()
         return progress.shown(self.segments, self.client)
 
-    def fail(self, error: TargetError | SingerSDKError) -> NoReturn:
+    def fail(self, error: Exception) -> NoReturn:
         """Say what failed and what was done before, and exit with code 1."""
-        cause = str(error)
-        if isinstance(error, SingerSDKError):
-            first_sentence = " ".join(cause.split())[:MAX_SDK_MESSAGE]
-            cause = f"Line {self.message_reader.line_number}: {first_sentence}"
-        self.logger.error("%s %s", cause, self._done_so_far())
+        told = boundary.told(error, self.message_reader.line_number)
+        self._end(f"{told} {self._done_so_far()}", error)
+
+    @classmethod
+    def _end(cls, told: str, error: Exception) -> NoReturn:
+        cls.logger.error("%s", told)
+        cls.logger.debug("Where it came from:", exc_info=error)
         sys.exit(1)
 
     def _done_so_far(self) -> str:
@@ -150,19 +173,72 @@ class CommandTarget(AudienceTarget):
             "was not applied; a rerun is safe."
         )
 
+    def write_line(self, line: str) -> None:
+        """Write a line on stdout, whole, whatever signal comes meanwhile.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        if sys.stdout is None:
+            raise OutputError("Nothing can be written: stdout is closed.")
+        self._is_writing = True
+        try:
+            _write_all(f"{line}\n")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise OutputError(
+                f"stdout cannot be written to ({reason}): look at what reads it."
+            ) from error
+        finally:
+            self._is_writing = False
+            if self._stopped_by is not None:
+                self._handle_termination(self._stopped_by, None)
+
     @override
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> NoReturn:
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Stop at once. The SDK's handler would drain again what is being drained, and write STATE.
+
+        A line that is being written on stdout is written to its end.
 
         https://github.com/meltano/sdk/issues/3775
         """
-        # A handler may interrupt a log line that is half written; that must not end in an error.
-        logging.raiseExceptions = False
-        self.logger.error(
-            "Stopped by %s. Nothing more is sent. %s",
-            signal.Signals(signum).name,
-            self._done_so_far(),
-        )
+        if self._is_writing:
+            self._stopped_by = signum
+            return
         progress.leave()
+        self._say_last(
+            f"Stopped by {signal.Signals(signum).name}. Nothing more is sent. {self._done_so_far()}"
+        )
         # Not sys.exit: an exception could be caught on its way, and would wait for other threads.
         os._exit(128 + signum)
+
+    def _say_last(self, text: str) -> None:
+        """Log an error without waiting for anybody.
+
+        A signal may interrupt whoever holds the locks of a handler, of its stream or of the live
+        line, so that to log as usual may wait for ever.
+        """
+        name, level = self.logger.name, logging.ERROR
+        record = self.logger.makeRecord(name, level, __file__, 0, text, (), None)
+        for handler in logging.getLogger().handlers[:1]:
+            line = f"{handler.format(record)}\n"
+            # If stderr was closed, its descriptor may be that of a connection by now.
+            if sys.__stderr__ is not None:
+                with suppress(OSError, ValueError):
+                    os.write(sys.__stderr__.fileno(), line.encode(errors="backslashreplace"))
+
+
+def _write_all(text: str) -> None:
+    """Write on stdout.
+
+    Python's own stream loses the rest of a large text if a signal comes while it waits for a
+    reader (seen with 3.11.7, where `print("x" * 3_000_000)` ends after 135,168 bytes).
+    """
+    sys.stdout.flush()
+    if sys.__stdout__ is None or sys.stdout is not sys.__stdout__:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    descriptor, left = sys.__stdout__.fileno(), memoryview(text.encode())
+    while left:
+        left = left[os.write(descriptor, left) :]

@@ -114,9 +114,9 @@ class ConfiguredTarget(Target):
     ) -> _ConfigInput:
         try:
             return super().cb_config(ctx, param, value)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, RecursionError, RuntimeError, TypeError, ValueError) as error:
             # No traceback: its last line may quote the config, which holds the token.
-            cls.logger.error("The config cannot be read: %s", _why(error))  # noqa: TRY400
+            cls.logger.error("The config cannot be read: %s", _why(error, value))  # noqa: TRY400
             ctx.exit(1)
 
 
@@ -158,10 +158,17 @@ def _from_text(text: str, schema: Mapping[str, Any]) -> Any:
     return text
 
 
-def _why(error: Exception) -> str:
+def _why(error: Exception, paths: Iterable[str]) -> str:
     """Return what is wrong with a config file, without quoting from it: it holds the token."""
     if hasattr(error, "lineno"):
         return f"it is not valid JSON (line {error.lineno}, column {getattr(error, 'colno', 1)})."
     if isinstance(error, OSError):
-        return str(error)
+        # Its text quotes what was given as a path, which may be a config, or the token.
+        named = ", ".join(filter(_is_path, paths)) or "what was given"
+        return f"{named}: {error.strerror or 'there is no such file'}."
     return "it must be a JSON object of settings."
+
+
+def _is_path(text: str) -> bool:
+    """Whether a text looks like a file's path and like nothing else."""
+    return text.isprintable() and "{" not in text and ("/" in text or text.endswith(".json"))

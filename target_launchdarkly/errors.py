@@ -23,6 +23,10 @@ class InputError(TargetError):
     """A line of the input is no Singer message that can be used."""
 
 
+class OutputError(TargetError):
+    """What belongs on stdout, as STATE does, cannot be written there."""
+
+
 class StreamError(InputError):
     """A stream's SCHEMA does not fit its settings."""
 

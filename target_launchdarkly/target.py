@@ -210,8 +210,7 @@ class TargetLaunchDarkly(CommandTarget):
             self.logger.info("Dry run: STATE is not written.")
             return
         # Not the standard library's, which cannot write the decimals that the reader makes.
-        sys.stdout.write(f"{serialize_json(state)}\n")
-        sys.stdout.flush()
+        self.write_line(serialize_json(state))
 
     def _log_summary(self) -> None:
         for line in self.summary():

@@ -6,6 +6,8 @@ from __future__ import annotations
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "names": set(),
+    "discretion": set(),
+    "boundary": {"errors"},
     "properties": set(),
     "api/links": {"errors"},
     "settings": {"errors", "names", "properties", "api/links"},
@@ -91,7 +93,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "checkpoint": {"errors"},
     "command": {
-        *("errors", "sinks", "api/calls", "api/client", "api/clock"),
+        *("boundary", "discretion", "errors", "sinks", "api/calls", "api/client", "api/clock"),
         *("intake/reader", "report/check", "report/progress"),
     },
     "target": {
@@ -100,7 +102,7 @@ ROOMS: dict[str, set[str]] = {
         *("intake/batches", "intake/records", "report/tally"),
         *("segments/drafts", "segments/segments"),
     },
-    "__main__": {"target"},
+    "__main__": {"boundary", "target"},
 }
 #: Rooms that are imported for their types only, on top of that.
 ROOMS_FOR_TYPES: dict[str, set[str]] = {
@@ -145,9 +147,11 @@ ROOMS_FOR_TYPES: dict[str, set[str]] = {
 }
 #: Library to the only rooms that may import it.
 LIBRARIES: dict[str, set[str]] = {
-    # reader takes the SDK's reader, records its mark of records that no stream map changes.
+    # boundary knows the SDK's errors, reader takes its reader, records its mark of records that no
+    # stream map changes.
     "singer_sdk": {
-        *("target", "command", "configuration", "sinks", "intake/reader", "intake/records"),
+        *("boundary", "command", "configuration", "sinks", "target"),
+        *("intake/reader", "intake/records"),
     },
     # answers reads the responses that client gets.
     "requests": {

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from messages import keys, leavers, members, schema, state
+from messages import keys, leavers, lines, members, schema, state
 from running import SEGMENT, TOKEN
 from target_process import DEADLINE_SECONDS, STOPPED_BY, Running, WatchedFaults, notice, send
 
@@ -282,3 +282,33 @@ def test_kill_at_a_random_moment_leaves_an_honest_state_and_a_rerun_converges(
     assert run.error is None
     expected = {key for key, is_member in wanted_after(messages).items() if is_member} | {"stays"}
     assert set(sandbox.included(SEGMENT)) == expected
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_signal_waits_until_a_state_line_is_whole(
+    config: dict[str, Any], tmp_path: Path, signum: signal.Signals
+) -> None:
+    """A STATE far larger than a pipe holds: the signal comes when half of it is written."""
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    value = {"bookmarks": {f"stream_{number}": {"at": "x" * 100} for number in range(20_000)}}
+    with subprocess.Popen(
+        [sys.executable, "-m", "target_launchdarkly", "--config", str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(lines([schema(), state(value)]))
+        process.stdin.close()
+        beginning = process.stdout.read(10)  # the pipe is full: the target waits in its write
+        process.send_signal(signum)
+        rest = process.stdout.read()
+        assert process.stderr
+        told = process.stderr.read().decode()
+
+    assert process.wait() == STOPPED_BY[signum]
+    assert json.loads(beginning + rest) == value
+    assert (beginning + rest).endswith(b"\n")
+    assert f"Stopped by {signum.name}" in told

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from target_launchdarkly.intake.records import Records
 
+#: So deep the SDK can copy a STATE, and more than any tap nests anything.
+MAX_DEPTH = 100
 #: The properties that each message needs, with the types that the SDK relies on.
 REQUIRED_PROPERTIES: dict[str, dict[str, type]] = {
     "SCHEMA": {"stream": str, "schema": dict},
@@ -48,7 +50,13 @@ class MessageReader(GenericSingerReader[bytes]):
 
     @property
     def default_input(self) -> IO[bytes]:
-        """Standard input, as bytes."""
+        """Standard input, as bytes.
+
+        Raises:
+            InputError: There is none.
+        """
+        if sys.stdin is None:
+            raise InputError("stdin is closed. Pipe the output of a tap into the target.")
         return sys.stdin.buffer
 
     @override
@@ -71,10 +79,10 @@ class MessageReader(GenericSingerReader[bytes]):
             counts["RECORD"] += self.records.taken
         return counts
 
-    def _numbered(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+    def _numbered(self, lines: Iterable[bytes | str]) -> Iterator[bytes]:
         for line in lines:
             self._line_number += 1
-            yield line
+            yield line if isinstance(line, bytes) else line.encode(errors="surrogatepass")
 
     @override
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
@@ -93,12 +101,32 @@ class MessageReader(GenericSingerReader[bytes]):
         if not isinstance(message, dict):
             raise InputError("JSON, but no Singer message: it must be an object with a 'type'.")
         _check(message)
+        # Of a record, only what is read is looked at.
+        if message["type"] != "RECORD" and _depth(message) > MAX_DEPTH:
+            raise InputError(
+                f"a {message['type']} message that is nested more than {MAX_DEPTH} levels deep. "
+                "Look at the tap."
+            )
         return message
 
     @override
     def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:
         known = ", ".join(REQUIRED_PROPERTIES)
         raise InputError(f"unknown message type; this target knows {known}. Look at the tap.")
+
+
+def _depth(value: Any) -> int:
+    """Return how deeply arrays and objects stand within each other, without recursion."""
+    depth, layer = 0, [value]
+    while layer:
+        depth += 1
+        layer = [
+            inner
+            for each in layer
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return depth
 
 
 def _check(message: dict[str, Any]) -> None:

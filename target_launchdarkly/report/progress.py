@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
     from target_launchdarkly.api.client import Client
     from target_launchdarkly.segments.segments import Segments
 
+#: As rich writes them. https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
+ERASE_LINE, SHOW_CURSOR = b"\r\x1b[2K", b"\x1b[?25h"
 #: How often the line is drawn anew.
 REFRESHES_PER_SECOND = 4
 
 
 def is_wanted() -> bool:
     """Whether somebody watches: stderr is a terminal and the extra `terminal` is installed."""
-    return sys.stderr.isatty() and find_spec("rich") is not None
+    return sys.stderr is not None and sys.stderr.isatty() and find_spec("rich") is not None
 
 
 @contextmanager
@@ -59,10 +62,14 @@ def shown(segments: Segments, client: Client) -> Iterator[None]:
 
 
 def leave() -> None:
-    """Give the terminal its cursor back, where the live line is left without its end."""
-    if is_wanted():
-        sys.stderr.write("\x1b[?25h")
-        sys.stderr.flush()
+    """Give the terminal its line and its cursor back, where the live line is left without an end.
+
+    It waits for nobody, so that it may interrupt whoever draws the line.
+    """
+    terminal = sys.__stderr__
+    if terminal is not None and is_wanted():
+        with suppress(OSError):
+            os.write(terminal.fileno(), ERASE_LINE + SHOW_CURSOR)
 
 
 def status(segments: Segments, waiting_until: float | None) -> str:

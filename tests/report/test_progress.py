@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from messages import keys, lines, members, schema, state
 
 if TYPE_CHECKING:
@@ -83,3 +86,38 @@ def test_elsewhere_there_are_plain_log_lines(
 
     assert " | INFO " in result.stderr
     assert "\x1b" not in result.stderr
+
+
+HIDE_CURSOR, SHOW_CURSOR = b"\x1b[?25l", b"\x1b[?25h"
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_gives_the_terminal_its_cursor_back(
+    config: dict[str, Any], tmp_path: Path, signum: signal.Signals, code: int
+) -> None:
+    """Ctrl-C while the live line is shown, which hides the cursor."""
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    terminal, stderr = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "target_launchdarkly", "--config", str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "100"},
+    )
+    os.close(stderr)
+    shown = b""
+    while HIDE_CURSOR not in shown:
+        shown += os.read(terminal, 65_536)
+    process.send_signal(signum)
+    with contextlib.suppress(OSError):  # the terminal is gone with its last writer
+        while block := os.read(terminal, 65_536):
+            shown += block
+    os.close(terminal)
+    process.communicate()
+
+    assert process.returncode == code
+    assert shown.rindex(SHOW_CURSOR) > shown.rindex(HIDE_CURSOR)
+    assert shown.endswith(b"\n")
+    assert f"Stopped by {signum.name}" in shown.decode()

@@ -185,9 +185,31 @@ def test_spec_of_exports_is_refused_with_a_reason(spec: str, message: str) -> No
         parse_export_rules(spec)
 
 
-def test_sandbox_says_what_to_install_without_its_packages() -> None:
-    code = "import sys; sys.modules['aiohttp'] = None; import target_launchdarkly.sandbox"
+WITHOUT_PACKAGES = "import sys; sys.modules['aiohttp'] = None; "
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import runpy; runpy.run_module('target_launchdarkly.sandbox', run_name='__main__')",
+        "from target_launchdarkly.sandbox.__main__ import main; main()",
+    ],
+    ids=["module", "script"],
+)
+def test_sandbox_says_in_one_line_what_to_install(code: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PACKAGES + code], capture_output=True, text=True, check=False
+    )
+
+    [line] = result.stderr.splitlines()
+    assert "pip install 'target-launchdarkly[sandbox]'" in line
+    assert result.returncode == 1
+
+
+def test_sandbox_that_is_imported_says_what_to_install() -> None:
+    code = f"{WITHOUT_PACKAGES}from target_launchdarkly.sandbox import Sandbox"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
+
     assert "pip install 'target-launchdarkly[sandbox]'" in result.stderr
