@@ -39,8 +39,8 @@ def make_checkpoint(streams: Streams, segments: Segments, planner: Planner) -> N
     refusals |= {key: [*draft.problems] for key, draft in drafts.items() if draft.problems}
     fit = []
     for segment in segments:
-        segment.tally.was_refused = segment.key in refusals
-        if segment.tally.was_refused:
+        if segment.key in refusals:
+            segment.tally.refuse(refusals[segment.key])
             continue
         fit.append(segment)
         if planner.is_snapshot(segment.key):

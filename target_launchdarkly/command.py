@@ -55,6 +55,11 @@ class CommandTarget(AudienceTarget):
         """The one client of this run."""
         return self._new_client(self.settings.max_retry_seconds)
 
+    @property
+    def line_number(self) -> int:  # type: ignore[override]
+        """The line of the input that is in work, counted from 1."""
+        return self.message_reader.line_number
+
     def _new_client(self, max_retry_seconds: float) -> Client:
         connection = Connection(
             api_url=self.settings.api_url,
@@ -132,8 +137,17 @@ class CommandTarget(AudienceTarget):
         """Read the input to its end, unless a signal stops it."""
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, self._handle_termination)
+        self.begin()
         with self.progress():
             self.listen(file_input)
+
+    def begin(self) -> None:
+        """Make the files that tell of the run, before anything is sent.
+
+        Raises:
+            ReportError: One of them cannot be written.
+        """
+        assert self.changes  # noqa: S101 made when it is first asked for
 
     def check(self, discretion: Discretion) -> NoReturn:
         """Print what `--check` finds, a line each; exit with 0 if all is well, else with 1."""
@@ -206,6 +220,8 @@ class CommandTarget(AudienceTarget):
             self._stopped_by = signum
             return
         progress.leave()
+        if "changes" in vars(self):
+            self.changes.hold()
         self._say_last(
             f"Stopped by {signal.Signals(signum).name}. Nothing more is sent. {self._done_so_far()}"
         )

@@ -81,5 +81,9 @@ class NotFoundError(LaunchDarklyError):
         self.unknown = unknown
 
 
+class ReportError(TargetError):
+    """What a run tells in a file of its own cannot be written there."""
+
+
 class SegmentError(TargetError):
     """A segment cannot be synced as the settings ask."""

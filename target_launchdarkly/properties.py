@@ -178,6 +178,12 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "whoever stays may be out for a time.",
     ),
     "comment": _text("Comment", "Comment of every patch, shown in LaunchDarkly's change history."),
+    "changes_file": _text(
+        "Changes file",
+        "File that tells who changes and why, a JSON line each, and which records were skipped. It "
+        "holds context keys, which may be personal data: only its owner can read it. The file of "
+        "an earlier run is kept beside it.",
+    ),
     "dry_run": {
         "type": "boolean",
         "default": False,

@@ -101,6 +101,7 @@ class Settings:
     create_segment: Any
     big_segment_removals: Any
     comment: str | None
+    changes_file: str | None
     dry_run: bool
     batch_size_rows: int
     request_timeout: float

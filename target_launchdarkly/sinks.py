@@ -13,11 +13,11 @@ from target_launchdarkly.audience.completeness import whole_number
 from target_launchdarkly.audience.words import IN, NEVER, OUT, SPARED
 from target_launchdarkly.configuration import ConfiguredTarget
 from target_launchdarkly.errors import InvalidRecordError, SegmentError, StreamError
-from target_launchdarkly.intake.columns import DELETED_AT, booleans_of, columns_of
+from target_launchdarkly.intake.columns import DELETED_AT, columns_of
+from target_launchdarkly.intake.demands import lacks_flag, warnings_of
 from target_launchdarkly.intake.membership import ABSENT, MembershipRule, segment_key_of
 from target_launchdarkly.intake.moments import BIG_DO_NOT_END
 from target_launchdarkly.intake.rows import row_of
-from target_launchdarkly.settings import DEFAULT_MEMBERSHIP_FIELD
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -31,8 +31,13 @@ if TYPE_CHECKING:
     from target_launchdarkly.audience.streams import Feed, Stream, Streams
     from target_launchdarkly.intake.columns import Columns
     from target_launchdarkly.intake.membership import Membership, Row
+    from target_launchdarkly.report.changes import Changes
     from target_launchdarkly.report.tally import Tally
     from target_launchdarkly.segments.segments import Segments
+
+
+#: Why a record is skipped whose flag means nothing in its stream's mode.
+NOT_ACTED_ON = "its flag says nothing with this audience_sync_mode"
 
 
 class AudienceTarget(ConfiguredTarget):
@@ -43,6 +48,10 @@ class AudienceTarget(ConfiguredTarget):
     planner: Planner
     #: Epoch milliseconds of the run, by which its records say whether a membership has ended.
     now_ms: int
+    #: Where it is told who changes.
+    changes: Changes
+    #: The line of the input that is in work, counted from 1.
+    line_number: int
     #: The tap's stream whose message is in work; stream maps may call it otherwise.
     tap_stream = ""
     #: Changes whenever a stream gets another sink.
@@ -95,7 +104,9 @@ class AudienceSink(BatchSink):
         properties = self.original_schema["properties"]
         #: What is read of the records.
         self.columns = columns_of(self.stream, properties)
-        self._demand_usable(properties)
+        earlier = target.columns.get(stream_name)
+        for warning in warnings_of(stream_name, target.settings, self.columns, earlier, properties):
+            self.logger.warning("%s", warning)
         mode: Any = "snapshot" if self.stream.is_snapshot else self.stream.audience_sync_mode
         self.rule = MembershipRule(mode, self.columns, target.now_ms)
         #: By the tap's stream and the segment.
@@ -107,67 +118,6 @@ class AudienceSink(BatchSink):
         self._problem: str | None = None
         target.columns[stream_name] = self.columns
         target.layout += 1
-
-    def _demand_usable(self, properties: dict[str, Any]) -> None:
-        stream, name = self.stream, self.stream_name
-        if near := self._target.settings.near(name):
-            raise StreamError(
-                f"stream '{name}' is not in streams, but '{near}' is: did you mean '{name}'? Name "
-                "it just so in streams; if it is another stream, name it there too, with {}."
-            )
-        if not (stream.segment_key or stream.segment_key_field):
-            raise StreamError(
-                f"no segment is set for stream '{name}'. Set segment_key, for all streams or for "
-                "this one in streams, or set segment_key_field to the property that names the "
-                "segment."
-            )
-        earlier = self._target.columns.get(name)
-        if earlier and (lost := self.columns.lost_since(earlier)):
-            raise StreamError(
-                f"the SCHEMA of stream '{name}' has lost '{', '.join(lost)}' in mid-run, which is "
-                "read. Look at the tap; run again when its SCHEMA is the same throughout."
-            )
-        for role in ("key", "segment"):
-            if problem := self._lack(role, properties):
-                self._refuse_or_warn(problem)
-        for role in ("expires", *(["size"] if stream.is_snapshot else [])):
-            if problem := self._lack(role, properties):
-                raise StreamError(problem)
-        self._look_for_flag(properties)
-
-    def _look_for_flag(self, properties: dict[str, Any]) -> None:
-        if not (problem := self._lack("flag", properties)):
-            return
-        if self.stream.membership_field != DEFAULT_MEMBERSHIP_FIELD:
-            raise StreamError(problem)
-        booleans = [
-            name for name in booleans_of(properties) if name not in self.columns.names.values()
-        ]
-        removes = self.stream.audience_sync_mode == "remove"
-        if (booleans or removes) and not self.needs_flag:
-            self.logger.warning(
-                "Stream '%s' has no property '%s', so every row counts as %s. If there is a flag, "
-                "set membership_field to it; its boolean properties are: %s.",
-                self.stream_name,
-                self.stream.membership_field,
-                "leaving" if removes else "a member",
-                ", ".join(booleans) or "none",
-            )
-
-    def _lack(self, role: str, properties: dict[str, Any]) -> str | None:
-        problem = self.columns.lack(role, properties)
-        return problem and f"stream '{self.stream_name}' {problem}"
-
-    def _refuse_or_warn(self, problem: str) -> None:
-        if not self._skips_invalid:
-            raise StreamError(problem)
-        self.logger.warning("%s Records without it are skipped.", problem)
-
-    @property
-    def needs_flag(self) -> bool:
-        """Whether nothing says who leaves: no flag, and no moment of deletion or of the end."""
-        by_changes = self.stream.audience_sync_mode == "mirror" and not self.stream.is_snapshot
-        return by_changes and not self.columns.declared & {"flag", "deleted", "expires"}
 
     def take(self, row: Row, version: object) -> None:
         """Process a record, as the target would, from what is read of it.
@@ -197,6 +147,11 @@ class AudienceSink(BatchSink):
         line.feed.rows.count += records
         line.tally.records += records
         line.tally.not_acted_on += not_acted_on
+
+    @property
+    def tells_skipped(self) -> bool:
+        """Whether each record that says nothing is told by its line."""
+        return self._target.changes.is_told
 
     @property
     @override
@@ -233,9 +188,10 @@ class AudienceSink(BatchSink):
         except MissingKeyPropertiesError:
             if self._says_empty(row_of(record, self.columns)):
                 return
-            if not self._skips_invalid:
-                raise
             self._problem = "it lacks one of the stream's key properties."
+            if not self._skips_invalid:
+                self._tell("refuse", self._problem, row_of(record, self.columns))
+                raise
 
     @override
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
@@ -249,7 +205,7 @@ class AudienceSink(BatchSink):
         try:
             line = self._line(stream, row)
         except InvalidRecordError as error:
-            self._reject(str(error))
+            self._reject(str(error), row)
             stream.completeness.unreadable += 1
             target.segments.without_segment += 1
             return
@@ -264,7 +220,7 @@ class AudienceSink(BatchSink):
         except InvalidRecordError as error:
             problem = problem or str(error)
         if problem:
-            self._reject(problem)
+            self._reject(problem, row, line)
             self._leave_out(line, row)
             return
         self._say(line, row, membership)
@@ -278,6 +234,7 @@ class AudienceSink(BatchSink):
             line.tally.trimmed += key != row.key
         if included is None:
             line.tally.not_acted_on += 1
+            self._tell("skip", NOT_ACTED_ON, row, line)
         else:
             moment = (included and ends_ms) or NEVER
             line.feed.voice.say(key, IN if included else OUT, moment)
@@ -297,7 +254,7 @@ class AudienceSink(BatchSink):
         return self._new_line(stream, segment_key) if line is None else line
 
     def _new_line(self, stream: Stream, segment_key: str) -> Line:
-        if self.needs_flag and not self._target.streams.is_log_based(stream):
+        if lacks_flag(self.stream, self.columns) and not self._target.streams.is_log_based(stream):
             raise StreamError(
                 f"stream '{self.stream_name}' has no property '{self.columns.flag}', so nothing "
                 "says who left. Set membership_field to the property with the flag, or, if the "
@@ -321,8 +278,9 @@ class AudienceSink(BatchSink):
         if self.stream.is_snapshot:
             line.feed.voice.say(key, SPARED)
 
-    def _reject(self, problem: str) -> None:
+    def _reject(self, problem: str, row: Row, line: Line | None = None) -> None:
         """Fail the run, or warn once a stream that the record is skipped."""
+        self._tell("skip" if self._skips_invalid else "refuse", problem, row, line)
         if not self._skips_invalid:
             raise InvalidRecordError(
                 f"a record of stream '{self.stream_name}' is invalid: {problem} Correct the data, "
@@ -331,6 +289,24 @@ class AudienceSink(BatchSink):
         if not self._invalid_warned:
             self.logger.warning("Skipping invalid records; the first one: %s", problem)
             self._invalid_warned = True
+
+    def _tell(self, action: str, reason: str, row: Row, line: Line | None = None) -> None:
+        """Tell that a record is skipped or refused, where it is told who changes."""
+        if not self._target.changes.is_told:
+            return
+        try:
+            key = self.rule.context_key(row)
+        except InvalidRecordError:
+            key = None
+        self._target.changes.note(
+            action,
+            reason,
+            segment=line and line.feed.audience.segment_key,
+            context_kind=self.stream.context_kind,
+            context_key=key,
+            stream=self._target.tap_stream,
+            line=self._target.line_number,
+        )
 
     @override
     def process_batch(self, context: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from target_launchdarkly.command import CommandTarget
 from target_launchdarkly.errors import PlanRefusedError, StreamError
 from target_launchdarkly.intake import batches
 from target_launchdarkly.intake.records import Records
+from target_launchdarkly.report.changes import Changes, ChangesFile
 from target_launchdarkly.report.tally import summarise
 from target_launchdarkly.segments.drafts import Requests
 from target_launchdarkly.segments.segments import Segments
@@ -74,7 +75,23 @@ class TargetLaunchDarkly(CommandTarget):
             may_replace=self.settings.big_segment_removals == "replace",
         )
         transfers = Transfers(self.client, self.settings.max_import_seconds)
-        return Segments(transfers, requests, self.settings.create_segment)
+        return Segments(transfers, requests, self.settings.create_segment, self.changes)
+
+    @cached_property
+    def changes(self) -> Changes:  # type: ignore[override]
+        """Where it is told who changes; made anew when it is first asked for."""
+        if self.settings.changes_file is None:
+            return Changes()
+        changes = ChangesFile(
+            self.settings.changes_file, self.clock.now, is_dry_run=self.settings.dry_run
+        )
+        self.logger.info(
+            "Who changes is written to %s. It holds context keys, which may be personal data: only "
+            "its owner can read it.%s",
+            changes.path,
+            f" The earlier one is kept as {changes.kept.name}." if changes.kept else "",
+        )
+        return changes
 
     @cached_property
     def words(self) -> Words:
@@ -195,6 +212,7 @@ class TargetLaunchDarkly(CommandTarget):
         self._make_checkpoint()
         super().process_endofpipe()
         self._log_summary()
+        self.changes.close()
 
     def _make_checkpoint(self) -> None:
         try:

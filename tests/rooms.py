@@ -61,7 +61,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "segments/sending": {
         *("errors", "audience/guard", "audience/plan", "segments/costs"),
-        *("segments/drafts", "segments/keyfiles", "segments/patches"),
+        *("segments/drafts", "segments/keyfiles", "segments/members", "segments/patches"),
     },
     "segments/big": {
         *("errors", "audience/words"),
@@ -72,6 +72,7 @@ ROOMS: dict[str, set[str]] = {
     },
     # Lines become records, records words.
     "intake/columns": {"errors", "names"},
+    "intake/demands": {"errors", "properties", "intake/columns"},
     "intake/moments": {"errors"},
     "intake/membership": {"errors", "properties", "intake/moments"},
     "intake/blocks": set(),
@@ -83,13 +84,15 @@ ROOMS: dict[str, set[str]] = {
         *("intake/membership", "intake/moments", "intake/rows"),
     },
     "intake/records": {"intake/blocks", "intake/ways"},
+    "report/changes": {"errors"},
     "report/check": {"errors", "api/expiring"},
     "report/progress": set(),
     # Where an SDK developer looks first.
     "configuration": {"names", "settings"},
     "sinks": {
         *("errors", "settings", "configuration", "audience/completeness", "audience/words"),
-        *("intake/columns", "intake/membership", "intake/moments", "intake/rows"),
+        *("intake/columns", "intake/demands", "intake/membership", "intake/moments"),
+        "intake/rows",
     },
     "checkpoint": {"errors"},
     "command": {
@@ -99,7 +102,7 @@ ROOMS: dict[str, set[str]] = {
     "target": {
         *("errors", "sinks", "checkpoint", "command", "api/transfers"),
         *("audience/plan", "audience/planner", "audience/streams", "audience/words"),
-        *("intake/batches", "intake/records", "report/tally"),
+        *("intake/batches", "intake/records", "report/changes", "report/tally"),
         *("segments/drafts", "segments/segments"),
     },
     "__main__": {"boundary", "target"},
@@ -118,7 +121,8 @@ ROOMS_FOR_TYPES: dict[str, set[str]] = {
         *("api/answers", "api/client", "audience/expirations", "audience/plan"),
         *("audience/planner", "report/tally"),
     },
-    "report/tally": {"audience/expirations", "audience/plan"},
+    "report/tally": {"audience/expirations", "audience/plan", "report/changes"},
+    "report/changes": {"audience/expirations", "audience/plan"},
     "api/transfers": {"api/client"},
     "segments/exports": {"api/transfers"},
     "segments/bigplans": {
@@ -132,17 +136,23 @@ ROOMS_FOR_TYPES: dict[str, set[str]] = {
         *("api/answers", "api/client", "api/transfers"),
         *("audience/plan", "audience/planner", "report/tally"),
     },
-    "segments/segments": {"api/answers", "api/client", "api/transfers", "audience/planner"},
+    "segments/segments": {
+        *("api/answers", "api/client", "api/transfers", "audience/planner", "report/changes"),
+    },
     "report/check": {"api/answers", "api/client", "settings"},
     "report/progress": {"api/client", "segments/segments"},
     "intake/columns": {"settings"},
+    "intake/demands": {"settings"},
     "intake/membership": {"intake/columns"},
     "intake/rows": {"intake/columns"},
     "intake/batches": {"intake/ways"},
     "intake/reader": {"intake/records"},
     "intake/ways": {"sinks"},
     "intake/records": {"sinks"},
-    "sinks": {"audience/planner", "audience/streams", "report/tally", "segments/segments"},
+    "sinks": {
+        *("audience/planner", "audience/streams", "report/changes", "report/tally"),
+        "segments/segments",
+    },
     "checkpoint": {"audience/planner", "audience/streams", "segments/segments"},
 }
 #: Library to the only rooms that may import it.
@@ -168,7 +178,7 @@ LIBRARIES: dict[str, set[str]] = {
 PURE = {
     *("errors", "names", "properties", "settings", "report/tally"),
     *("api/limits", "api/links", "api/quoting"),
-    *("intake/columns", "intake/membership", "intake/moments"),
+    *("intake/columns", "intake/demands", "intake/membership", "intake/moments"),
     *("audience/bookmarks", "audience/completeness", "audience/streams", "audience/plan"),
     *("audience/difference", "audience/expirations", "audience/guard", "audience/planner"),
     *("segments/costs", "segments/patches"),

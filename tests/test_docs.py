@@ -51,7 +51,8 @@ OTHER_NAMES = {
         for name in re.findall(r"^[ -]*(\w+):", path.read_text(encoding="utf-8"), re.MULTILINE)
     ),
     *("audience_size", "context_key", "is_member", "org_id", "updated_at", "user_id"),
-    *("_sdc_deleted_at", "_sdc_lsn"),
+    *("_sdc_deleted_at", "_sdc_lsn", "acknowledged_at", "expires_at"),
+    *("set_expiration", "move_expiration", "drop_expiration"),
     *(path.stem for path in ROOT.glob("target_launchdarkly/**/*.py")),
 }
 #: This project's programs, by the words that start them.
@@ -65,7 +66,9 @@ OURS = {
 THEIRS: dict[str, set[str]] = {
     "cat": set(),
     "cp": {"-R"},
+    "diff": set(),
     "export": set(),
+    "jq": {"-c", "-r"},
     "make": set(),
     # Looked up where Meltano is: tests/realworld/test_meltano_commands.py.
     "meltano": {
@@ -75,8 +78,10 @@ THEIRS: dict[str, set[str]] = {
     "pip": set(),
     "pipx": set(),
     "psql": {"--file"},
+    "sort": set(),
     "tail": {"-n"},
     "tap-snowflake": {"--catalog", "--config", "--discover", "--state"},
+    "uniq": {"-c"},
     "uv": set(),
 }
 each_document = pytest.mark.parametrize(

@@ -66,6 +66,7 @@ class Plan:
     joining: tuple[Change, ...] = ()
     #: Keys that are to be included, but are excluded by hand and stay so.
     excluded_by_hand: int = 0
+    excluded_keys: frozenset[str] = frozenset()
     #: Included keys when the segment was first read, and how many of them leave, sent or not.
     members: int = 0
     members_leaving: int = 0
@@ -118,6 +119,7 @@ def plan_changes(
         tuple(leaves.changes.values()),
         tuple(joins.changes.values()),
         len(joins.excluded_by_hand),
+        frozenset(joins.excluded_by_hand),
         members=len(sight.first),
         members_leaving=len(leaves.members & sight.first),
         joined=len(sight.joined),
@@ -152,6 +154,7 @@ def plan_snapshot(
         (*leaving, *(_ended(context_kind, key) for key in ended)),
         tuple(joins.changes.values()),
         len(joins.excluded_by_hand),
+        frozenset(joins.excluded_by_hand),
         members=len(sight.first),
         members_leaving=len(leavers),
     )

@@ -32,8 +32,10 @@ class Records:
 
     def __init__(self, target: AudienceTarget) -> None:
         self._target = target
-        #: The line in work, counted from 1.
-        self.line_number = 0
+        #: The lines before the block in work; the way that takes the block, or what is left of it.
+        self._before = 0
+        self._way: Way | None = None
+        self._todo: Iterator[bytes] | None = None
         #: How many records were taken.
         self.taken = 0
         self._layout = 0
@@ -42,6 +44,13 @@ class Records:
         self._way_of: dict[type, Way] = {}
         self._decode: Callable[[bytes], Any] = _decode_nothing
         self._decode_lines: Callable[[bytes], list[Any]] = _decode_no_lines
+
+    @property
+    def line_number(self) -> int:
+        """The line in work, counted from 1."""
+        if self._todo is not None:
+            return self._before - length_hint(self._todo)
+        return self._before + (self._way.position if self._way else 0)
 
     def rest(self, source: IO[bytes]) -> Iterator[bytes]:
         """Take what can be taken, and yield every other line in its turn.
@@ -67,17 +76,15 @@ class Records:
         if way is None or len(messages) != block.count(b"\n") + 1:
             return False
         way.position = 0
-        try:
-            way.take_block(messages)
-        except BaseException:
-            self.line_number += way.position
-            raise
-        self.line_number += len(messages)
+        self._way = way
+        way.take_block(messages)
+        self._way = None
+        self._before += len(messages)
         return True
 
     def _rest_of(self, lines: list[bytes]) -> Iterator[bytes]:
-        todo = iter(lines)
-        last = self.line_number + len(lines)
+        todo = self._todo = iter(lines)
+        self._before += len(lines)
         decode, way_of = self._decode, self._way_of
         try:
             for line in todo:
@@ -92,13 +99,12 @@ class Records:
                     way.take(message.record, message.version)
                     continue
                 self.settle()
-                self.line_number = last - length_hint(todo)
                 yield line
                 if self._layout != self._target.layout:
                     self._compile()
                     decode, way_of = self._decode, self._way_of
+            self._todo = None
         finally:
-            self.line_number = last - length_hint(todo)
             self._count()
 
     def way_of(self, stream_name: str) -> Way | None:

@@ -72,7 +72,7 @@ class Way:
         )
         #: How many rows of the last block were begun.
         self.position = 0
-        self._words = _words(sink.rule)
+        self._words = _words(sink.rule, has_silent=not sink.tells_skipped)
         self._has_versions = sink.stream.is_snapshot
         self._has_sizes = sink.columns.size is not None
         self._has_segments = sink.columns.segment is not None
@@ -221,8 +221,13 @@ class Way:
         self._busy.clear()
 
 
-def _words(rule: MembershipRule) -> dict[object, int]:
-    """Return the word of each flag; of flags that are not here, the sink decides."""
+def _words(rule: MembershipRule, *, has_silent: bool) -> dict[object, int]:
+    """Return the word of each flag; of flags that are not here, the sink decides.
+
+    Args:
+        rule: The stream's.
+        has_silent: Whether flags that say nothing are here.
+    """
     meaning = {
         flag: NOTHING if included is None else IN if included else OUT
         for flag, included in DECISIONS[rule.mode].items()
@@ -234,4 +239,4 @@ def _words(rule: MembershipRule) -> dict[object, int]:
         return {flag: word for flag, word in words.items() if word == OUT}
     if "flag" not in rule.columns.declared:
         words[ABSENT] = meaning[None]
-    return words
+    return {flag: word for flag, word in words.items() if has_silent or word != NOTHING}

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from target_launchdarkly.audience.expirations import ExpirationChange
     from target_launchdarkly.audience.plan import Change, Plan
+    from target_launchdarkly.report.changes import SegmentChanges
 
+#: Changes that are counted and told together.
+COUNTED_AT_ONCE = 2_000
 #: More segments than these are told by their totals and the largest changes.
 MAX_LINES = 10
 
@@ -21,6 +25,8 @@ class Tally:
     """What became of one segment's records. The counts are of records, except where they say."""
 
     is_dry_run: bool = False
+    #: Where it is told who changes.
+    told: SegmentChanges | None = None
     is_big: bool = False
     #: Whether changes were sent without knowing who is a member: what was in place already cannot
     #: be told then.
@@ -28,8 +34,8 @@ class Tally:
     #: Whether one import has replaced all members.
     was_replaced: bool = False
     was_created: bool = False
-    #: Whether its plan was refused, so that nothing of it was sent.
-    was_refused: bool = False
+    #: Why its plan was refused, so that nothing of it was sent; each with its remedy.
+    refused_because: Sequence[str] = ()
     records: int = 0
     #: Records whose key had blanks around it.
     trimmed: int = 0
@@ -61,6 +67,11 @@ class Tally:
     _expirations: dict[tuple[str, str], ExpirationChange] = field(default_factory=dict)
 
     @property
+    def was_refused(self) -> bool:
+        """Whether its plan was refused, so that nothing of it was sent."""
+        return bool(self.refused_because)
+
+    @property
     def skipped(self) -> int:
         """Records that were left out, for whatever reason."""
         return self.not_acted_on + self.invalid + self.excluded_by_hand + self.refused
@@ -73,11 +84,32 @@ class Tally:
 
     def note_plans(self, plans: Iterable[Plan]) -> None:
         """Take note of the plans of a checkpoint, one a context kind; the last ones count."""
-        self.excluded_by_hand = sum(plan.excluded_by_hand for plan in plans)
+        self.excluded_by_hand = 0
+        for plan in plans:
+            self.excluded_by_hand += plan.excluded_by_hand
+            if self.told:
+                self.told.note_excluded(plan.context_kind, plan.excluded_keys)
+
+    def note_refused(self, change: Change) -> None:
+        """Take note of a change that LaunchDarkly refuses."""
+        if self.told:
+            self.told.note_left_out(change)
+
+    def note_excluded(self, change: Change) -> None:
+        """Take note of a key that is refused because it is excluded by hand."""
+        if self.told:
+            self.told.note_excluded(change.context_kind, [change.context_key])
+
+    def refuse(self, problems: Sequence[str]) -> None:
+        """Take note that its plan is refused."""
+        self.refused_because = problems
+        if self.told:
+            self.told.note_refused(problems)
 
     def count(self, changes: Iterable[Change]) -> tuple[int, int]:
         """Count changes that are acknowledged; return how many keys they added and removed."""
         added, removed = self.added, self.removed
+        counted = []
         for change in changes:
             key = (change.context_kind, change.context_key)
             if self._done.get(key) == change.steps:
@@ -88,10 +120,14 @@ class Tally:
             self.added += "include" in change.steps
             self.removed += "uninclude" in change.steps
             self.excluded += "exclude" in change.steps
+            counted.append(change)
+        if self.told:
+            self.told.note(counted)
         return self.added - added, self.removed - removed
 
     def count_expirations(self, changes: Iterable[ExpirationChange]) -> None:
         """Count changes of expirations that are acknowledged."""
+        counted = []
         for change in changes:
             key = (change.context_kind, change.context_key)
             known = self._expirations.get(key)
@@ -101,30 +137,46 @@ class Tally:
             self.expirations_set += change.deed == "add"
             self.expirations_moved += change.deed == "update"
             self.expirations_removed += change.deed == "remove"
+            counted.append(change)
+        if self.told:
+            self.told.note_expirations(counted)
 
     def count_once(self, changes: Iterable[Change]) -> tuple[int, int]:
         """Count changes, as above, of keys that no other count has or will have."""
         added, removed = self.added, self.removed
-        for change in changes:
-            self.changed += 1
-            self.named += not change.is_unlisted
-            self.added += "include" in change.steps
-            self.removed += "uninclude" in change.steps
-            self.excluded += "exclude" in change.steps
+        todo = iter(changes)
+        while some := [*islice(todo, COUNTED_AT_ONCE)]:
+            for change in some:
+                self.changed += 1
+                self.named += not change.is_unlisted
+                self.added += "include" in change.steps
+                self.removed += "uninclude" in change.steps
+                self.excluded += "exclude" in change.steps
+            if self.told:
+                self.told.note(some)
         return self.added - added, self.removed - removed
 
-    def count_included(self, keys: int, *, by_import: bool) -> None:
-        """Count keys that were included, of which no other count has or will have any."""
-        self.imported += keys * by_import
+    def count_imported(self, keys: int, changes: Iterable[Change]) -> None:
+        """Count keys that an import included, of which no other count has or will have any.
+
+        Args:
+            keys: How many.
+            changes: These keys, asked for only if it is told who changes.
+        """
+        self.imported += keys
         self.added += keys
         self.named += keys
         self.changed += keys
+        if self.told:
+            self.told.note(changes)
 
     def count_left(self, keys: int) -> None:
         """Count members that an import has replaced."""
         self.removed += keys
         self.changed += keys
         self.was_replaced = True
+        if self.told:
+            self.told.note_replaced(keys)
 
 
 #: The fields that add up over segments.

@@ -137,9 +137,12 @@ class BigSegment:
 
     def _count_unsent(self, plan: BigPlan, policy: Policy) -> None:
         """Count what would be sent."""
-        is_merged = self._sender.is_merged(plan, policy, has_excluded=self._has_excluded)
-        self._tally.count_included(plan.joining.count, by_import=is_merged)
         self._tally.count_once(self._sender.removals(plan, policy))
+        if self._sender.is_merged(plan, policy, has_excluded=self._has_excluded):
+            included = self._sender.included(plan.joining)
+            self._tally.count_imported(plan.joining.count, included)
+        else:
+            self._tally.count_once(self._sender.additions(plan, policy))
 
     def _make_hold(self, plan: BigPlan, planner: Planner) -> None:
         """Send a plan, and then what it takes to make it hold."""

@@ -64,10 +64,11 @@ def tell_refused(segment_key: str, count: int, *, skips: bool) -> None:
     told = f"Segment '{segment_key}': LaunchDarkly refuses {keys}; the others are in place."
     if not skips:
         raise SegmentError(
-            f"{told} Run with TARGET_LAUNCHDARKLY_LOGLEVEL=DEBUG to see which, and correct them in "
-            "the model, or set invalid_record_action to 'skip' to leave them out."
+            f"{told} Set changes_file, or run with TARGET_LAUNCHDARKLY_LOGLEVEL=DEBUG, to see "
+            "which, and correct them in the model, or set invalid_record_action to 'skip' to leave "
+            "them out."
         )
     logger.warning(
-        "%s They are left out and counted; at log level DEBUG it says which.",
+        "%s They are left out and counted; changes_file, or log level DEBUG, tells which.",
         told,
     )

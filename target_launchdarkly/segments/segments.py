@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from target_launchdarkly.api.answers import Answer
     from target_launchdarkly.api.transfers import Transfers
     from target_launchdarkly.audience.planner import Planner
+    from target_launchdarkly.report.changes import Changes, SegmentChanges
     from target_launchdarkly.segments.drafts import Requests
 
 CreateSegment = Literal["never", "standard", "big"]
@@ -31,6 +32,7 @@ class Segment:
             use and when a plan is carried out.
         requests: How plans are sent.
         create: What to create if it is missing.
+        told: Where it is told who changes.
     """
 
     def __init__(
@@ -39,9 +41,10 @@ class Segment:
         transfers: Transfers,
         requests: Requests,
         create: CreateSegment,
+        told: SegmentChanges | None = None,
     ) -> None:
         self.key = key
-        self.tally = Tally(is_dry_run=requests.is_dry_run)
+        self.tally = Tally(requests.is_dry_run, told)
         self._client = transfers.client
         self._transfers = transfers
         self._requests = requests
@@ -148,6 +151,7 @@ class Segments:
         transfers: Shared by all of them, and its client.
         requests: The same for all of them.
         create: What to create where a segment is missing.
+        changes: Where it is told who changes; None for nowhere.
         parallelism: How many segments are sent at the same time. Of one segment it is always one
             request after the other.
     """
@@ -157,12 +161,14 @@ class Segments:
         transfers: Transfers,
         requests: Requests,
         create: CreateSegment = "never",
+        changes: Changes | None = None,
         *,
         parallelism: int = 4,
     ) -> None:
         self._transfers = transfers
         self._requests = requests
         self._create = create
+        self._changes = changes
         self._parallelism = parallelism
         self._segments: dict[str, Segment] = {}
         #: Invalid records that name no segment.
@@ -181,7 +187,8 @@ class Segments:
         """
         segment = self._segments.get(segment_key)
         if segment is None:
-            segment = Segment(segment_key, self._transfers, self._requests, self._create)
+            told = self._changes.of(segment_key) if self._changes else None
+            segment = Segment(segment_key, self._transfers, self._requests, self._create, told)
         segment.open(context_kind, planner)
         self._segments[segment_key] = segment
         return segment

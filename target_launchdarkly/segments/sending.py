@@ -14,10 +14,11 @@ from target_launchdarkly.errors import RefusedError, SegmentError
 from target_launchdarkly.segments.costs import are_merged
 from target_launchdarkly.segments.drafts import warn_of_excluded
 from target_launchdarkly.segments.keyfiles import key_files
+from target_launchdarkly.segments.members import read_keys
 from target_launchdarkly.segments.patches import chunks, semantic_patch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from target_launchdarkly.api.answers import Answer
     from target_launchdarkly.api.transfers import Transfers
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from target_launchdarkly.report.tally import Tally
     from target_launchdarkly.segments.bigplans import BigPlan
     from target_launchdarkly.segments.drafts import Requests
+    from target_launchdarkly.segments.keyfiles import KeyFile
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +114,7 @@ class Sender:
             self._import(plan, "replace", sent)
             return sent
         is_merged = self.is_merged(plan, policy, has_excluded=has_excluded)
-        additions = iter(()) if is_merged else self._additions(plan, policy)
+        additions = iter(()) if is_merged else self.additions(plan, policy)
         changes = chain(self.removals(plan, policy), additions)
         for chunk in chunks(changes, self._requests.max_operations):
             try:
@@ -144,9 +146,15 @@ class Sender:
         for key in plan.outside:
             yield Change(kind, key, exclude)
 
-    def _additions(self, plan: BigPlan, policy: Policy) -> Iterator[Change]:
+    def additions(self, plan: BigPlan, policy: Policy) -> Iterator[Change]:
+        """Yield the changes of all who are to be included, as patches make them."""
         for key in plan.joining:
             yield Change(self._audience.context_kind, key, _steps_in(policy))
+
+    def included(self, context_keys: Iterable[str]) -> Iterator[Change]:
+        """Yield the changes of keys as an import makes them."""
+        for key in context_keys:
+            yield Change(self._audience.context_kind, key, ("include",))
 
     def _patch(self, changes: list[Change], sent: Sent) -> None:
         """Send some changes in one request, and count them.
@@ -203,6 +211,7 @@ class Sender:
         if not self._is_excluded_by_hand(change):
             left_out.refused.add(change.context_key)
             self._tally.refused = len(left_out.refused)
+            self._tally.note_refused(change)
             return
         excluded = Plan(self._audience.context_kind, excluded_by_hand=1)
         if problem := exclusion_problem(segment_key, excluded, policy):
@@ -211,6 +220,7 @@ class Sender:
             warn_of_excluded(segment_key, 1)
         left_out.excluded.add(change.context_key)
         self._tally.excluded_by_hand = len(left_out.excluded)
+        self._tally.note_excluded(change)
 
     def _is_excluded_by_hand(self, change: Change) -> bool:
         """Whether a key is refused because it is excluded, which no list shows."""
@@ -225,7 +235,12 @@ class Sender:
             sent.growth += file.keys
             sent.joined, sent.answer = file.last, None
             if not sent.is_mending:
-                self._tally.count_included(file.keys, by_import=True)
+                self._tally.count_imported(file.keys, self.included(_keys_in(file)))
+
+
+def _keys_in(file: KeyFile) -> Iterator[str]:
+    file.file.seek(0)
+    yield from chain.from_iterable(read_keys(file.file))
 
 
 def _steps_in(policy: Policy) -> tuple[Step, ...]:

@@ -230,6 +230,7 @@ class StandardSegment:
             chunk, refusal, send=self._send_needed, probe=self._patch
         ):
             self._lists[change.context_kind].refused.add(change.context_key)
+            self._tally.note_refused(change)
         self._tally.refused = sum(len(lists.refused) for lists in self._lists.values())
 
     def _is_needed(self, change: Change) -> bool:
