@@ -145,12 +145,17 @@ class ExpiringTargets:
         if None not in failed:
             done = [change for index, change in enumerate(chunk) if index not in failed]
             shown = listed_of(answer)
-            for deed, kind, key, *_ in done:
-                of_kind = self._listed.setdefault(kind, {})
-                if deed == "remove":
-                    of_kind.pop(key, None)
-                elif key in shown.get(kind, {}):
-                    of_kind[key] = shown[kind][key]
+            for change in done:
+                of_kind = self._listed.setdefault(change.context_kind, {})
+                now = shown.get(change.context_kind, {}).get(change.context_key)
+                if change.deed == "remove":
+                    of_kind.pop(change.context_key, None)
+                elif now:
+                    of_kind[change.context_key] = now
+                else:
+                    # An answer that lags.
+                    continue
+                self._tally.count_expirations([change])
         return Counter(code for _, code in errors)
 
 

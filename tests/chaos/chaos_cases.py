@@ -23,6 +23,14 @@ ALL_KEYS = {*CROWD, *MANY_KEYS, *BYSTANDERS}
 CHANGING, LISTED = ("alpha", "beta"), ("gamma", "delta")
 EPOCH = 1_800_000_000.0
 PATIENCE = 600
+#: Before an attempt so many seconds may pass; no run lasts as long.
+JUMP_SECONDS = 1_000_000
+#: When memberships end, in epoch milliseconds: before the first run, between two runs, and later.
+PASSED_MS = 1_700_000_000_000
+SOON_MS = 1_800_500_000_000
+LATER_MS = (1_900_000_000_000, 2_000_000_000_123)
+#: Stands for a moment that cannot be read.
+UNREADABLE = "unreadable"
 IN, OUT, SPARED = "in", "out", "spared"
 MEMBER = ("in", "both")
 #: What a flag means by mode; None is no word at all. "absent" is a stream without a flag.
@@ -55,6 +63,8 @@ class Place(NamedTuple):
 
 #: Of each place and key where it stands: "in", "ex" or "both"; if it is not named, out.
 Standing = dict[Place, dict[str, str]]
+#: Of each place and included key when it leaves by itself, in epoch milliseconds.
+Endings = dict[Place, dict[str, int]]
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,8 @@ class Sink:
     is_named: bool
     states_size: bool = False
     max_removal_percent: int | None = None
+    #: Whether the records say when a membership ends.
+    has_moments: bool = False
 
     @property
     def is_snapshot(self) -> bool:
@@ -102,6 +114,8 @@ class Sink:
             found["audience_size_field"] = "size"
         if self.max_removal_percent is not None:
             found["max_removal_percent"] = self.max_removal_percent
+        if self.has_moments:
+            found["expires_at_field"] = "ends"
         if self.is_named:
             return found | {"segment_key_field": "segment"}
         return found | {"segment_key": self.segments[0]}
@@ -121,6 +135,11 @@ class Tap:
     comes_in_files: bool = False
 
     @property
+    def has_moments(self) -> bool:
+        """Whether any stream reads when a membership ends."""
+        return any(sink.has_moments for sink in self.sinks)
+
+    @property
     def is_whole(self) -> bool:
         """Whether the tap always sends all of it."""
         return any(sink.is_snapshot for sink in self.sinks)
@@ -138,6 +157,8 @@ class Row:
     intent: bool | str
     is_null: bool = False
     is_dropped: bool = False
+    #: Epoch milliseconds when the membership ends; None for never.
+    ends: int | str | None = None
 
 
 @dataclass(frozen=True)
@@ -165,6 +186,16 @@ class Item:
         segment = self.row.segment if sink.is_named else sink.segments[0]
         return Place(segment, sink.kind) if segment else None
 
+    def intent(self, sink: Sink, started: float) -> bool | str:
+        """Return what the record says of the membership in a run that began at some time."""
+        row = self.row
+        assert row is not None
+        if not sink.has_moments or row.intent not in {True, "absent"}:
+            return row.intent
+        if isinstance(row.ends, str):
+            return "invalid"
+        return row.ends is None or row.ends > started * 1_000
+
     def is_marker(self, sink: Sink) -> bool:
         """Whether the record only says that the audience is empty."""
         is_nobody = self.row is not None and self.row.is_null and sink.states_size
@@ -178,14 +209,15 @@ class Item:
         assert self.row is not None
         if not self.is_understood(sink):
             return True
-        return self.row.intent == "invalid" and not self.is_marker(sink)
+        return self.intent(sink, EPOCH) == "invalid" and not self.is_marker(sink)
 
 
 @dataclass(frozen=True)
 class Meddling:
     """What somebody else does at a request."""
 
-    #: "add", "remove", "exclude", "unexclude" of keys; "delete" or "recreate" of the segment.
+    #: "add", "remove", "exclude", "unexclude", "expire" of keys; "delete" or "recreate" of the
+    #: segment.
     deed: str
     place: Place
     keys: tuple[str, ...] = ()
@@ -218,6 +250,8 @@ class Attempt:
     words_in_memory: int | None = None
     #: Whether late patches of earlier runs are applied before this one.
     settles: bool = True
+    #: Whether a long time passes before this one, in which some memberships end.
+    jumps: bool = False
 
     @property
     def is_calm(self) -> bool:
@@ -248,6 +282,10 @@ class Case:
     attempts: list[Attempt]
     #: Whether streams have percentages of their own.
     percents_count: bool = True
+    #: What somebody has said of when targets leave.
+    endings: Endings = field(default_factory=dict)
+    #: Whether an expiration outlives its target, which is not documented.
+    keeps_orphans: bool = False
 
     @property
     def sinks(self) -> list[Sink]:
@@ -265,6 +303,7 @@ class Case:
             for sink in item.tap.sinks if item.tap and item.row else ():
                 place = item.place(sink)
                 if place and item.row and not item.row.is_dropped:
-                    word = MEANING[sink.mode, item.row.intent]
-                    words.setdefault((place, item.row.key), set()).add(word)
+                    word = MEANING[sink.mode, item.intent(sink, EPOCH)]
+                    ends = item.row.ends if sink.has_moments else None
+                    words.setdefault((place, item.row.key), set()).add((word, ends))
         return all(len(each) == 1 for each in words.values())

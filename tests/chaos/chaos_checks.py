@@ -76,7 +76,7 @@ class RequestChecks:
         assert found is not None
         refused = asked.segment in found[1].segments
         demand(not refused, f"a {asked.method} of {asked.segment}, which is refused")
-        if asked.method == "PATCH":
+        if asked.is_patch:
             self._check_form(asked)
 
     def _check_form(self, asked: Asked) -> None:
@@ -96,7 +96,7 @@ class RequestChecks:
             if asked.segment != segment:
                 continue
             plan.begin_at(number)
-            if asked.method == "PATCH":
+            if asked.is_patch:
                 plan.take(asked, self._chunk)
             elif asked.is_of_segment and asked.method == "GET" and asked.view:
                 plan.look(asked.view)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chaos_cases import IN, MEMBER, Attempt, Place
+from chaos_ending_checks import EndingChecks
 from chaos_facts import Facts, demand
 from chaos_judge import Judge
 from chaos_mending import mended
@@ -107,7 +108,8 @@ class Driver:
     def _demand_converged(self, one: Run) -> None:
         """The segments are as the tap's last word of every key has it."""
         facts = Facts(replace_items(one, self.case.items))
-        standing = self.stage.standing()
+        standing, endings = self.stage.standing(), self.stage.endings()
+        checks = EndingChecks(facts)
         for place in facts.places:
             is_snapshot = facts.model.is_snapshot(place)
             for key in facts.said.keys(place):
@@ -118,6 +120,9 @@ class Driver:
                 joined = where in MEMBER or where == "ex"
                 holds = joined if word == IN else where not in MEMBER
                 demand(holds, f"a key of {place} ended {where}, its last word is {word}")
+                if where in MEMBER and place in self.case.endings:
+                    holds = checks.convergence(place, key, endings[place])
+                    demand(holds, f"a key of {place} ends {endings[place].get(key)}")
             self._demand_untouched(facts, place, standing)
 
     def _demand_untouched(self, facts: Facts, place: Place, standing: Standing) -> None:
@@ -143,11 +148,11 @@ class Driver:
 
     def _demand_looks_only(self, one: Run, but_for: set[str], before: Standing) -> None:
         asked = Counter(
-            (each.segment, each.method)
+            (each.segment, each.method, each.is_expiring)
             for each in one.asked
             if each.segment not in but_for and not each.is_export
         )
-        demand(all(method == "GET" for _, method in asked), f"at rest, it asked {asked}")
+        demand(all(method == "GET" for _, method, _ in asked), f"at rest, it asked {asked}")
         demand(set(asked.values()) <= {1}, f"at rest, it asked {asked}")
         after = self.stage.standing()
         same = all(
@@ -208,6 +213,8 @@ class Driver:
             if place.segment not in bigs
         )
         demand(same, "in other batches, keys stand elsewhere")
+        same = one.end_endings == other.end_endings
+        demand(same or is_cut, "in other batches, keys end otherwise")
         if self.case.is_calm or not is_cut:
             # Who is asked for in two ways may move twice, if there is a checkpoint between.
             same = _sum(one, bigs) == _sum(other, bigs)
@@ -226,7 +233,7 @@ def replace_items(one: Run, items: list[Item]) -> Run:
     """Return a run as if the tap had sent it all."""
     from chaos_words import Said  # noqa: PLC0415
 
-    return replace(one, said=Said(items), checkpoints=[])
+    return replace(one, said=Said(items, one.started), checkpoints=[])
 
 
 def _counting(there: Mapping[str, str]) -> dict[str, str]:

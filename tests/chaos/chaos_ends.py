@@ -61,8 +61,10 @@ class Ends:
     def must(self) -> Errors:
         """Return the errors of which the run must end with one, faults apart."""
         found: Errors = set()
-        if self._facts.is_unreadable:
+        if self._facts.is_torn:
             found.add(InputError)
+        if self._facts.has_big_moment:
+            found.add(SegmentError)
         if any(doubt.segments or doubt.fails for _, doubt in self._facts.checkpoints):
             found.add(PlanRefusedError)
         if self._excluded_of_bigs(is_certain=True):
@@ -100,9 +102,12 @@ class Ends:
             found.add(SegmentError)
         if count and any(each.status == 404 for each in asked):
             found.add(LaunchDarklyError)
+        if self._has_tried_endings(segment):
+            found.add(LaunchDarklyError)
         was_refused = any(each.status == 400 for each in asked)
         if was_refused and count > 1:
-            found.add(LaunchDarklyError)
+            # A key may be taken for one that LaunchDarkly refuses.
+            found |= {LaunchDarklyError, SegmentError}
         fates = {each.place.segment for each in self._run.attempt.meddlings if not each.keys}
         if segment in fates and count:
             found |= {LaunchDarklyError, SegmentError}
@@ -114,6 +119,13 @@ class Ends:
         if count and model_fails(self._facts):
             found |= {PlanRefusedError, SegmentError}
         return found
+
+    def _has_tried_endings(self, segment: str) -> bool:
+        """Whether what was said of endings may have failed twice, or not have held three times."""
+        count = self._run.disturbances(segment)
+        asked = [each for each in self._run.of_segment(segment) if each.is_expiring]
+        has_failed = any(each.failed or each.is_of_unknown_fate for each in asked)
+        return bool(asked) and (count >= ROUNDS - 1 or (count > 1 and has_failed))
 
     def _is_too_much_by_now(self, segment: str) -> bool:
         """Whether the guard finds too many leaving when it looks again, at whoever came since."""
@@ -128,7 +140,7 @@ class Ends:
 
     def _has_tried(self, segment: str) -> bool:
         """Whether the target looked as often, and waited as long, as it should before failing."""
-        asked = self._run.of_segment(segment)
+        asked = [each for each in self._run.of_segment(segment) if not each.is_expiring]
         patched = [number for number, each in enumerate(asked) if each.method == "PATCH"]
         since = patched[0] if patched else 0
         looks = [each for each in asked[since:] if each.method == "GET"]

@@ -9,7 +9,7 @@ from chaos_cases import MEMBER, OUT, Place
 from chaos_model import Model, Seen
 from chaos_plan import Key
 from chaos_views import believed, seen_of
-from chaos_words import Checkpoint, first_invalid
+from chaos_words import Checkpoint, first_invalid, sinks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +47,20 @@ class Facts:
         self.said = run.said
         invalid = first_invalid(run.items)
         fails = run.case.settings["invalid_record_action"] == "fail"
-        #: Whether a line of the input ends the run.
-        self.is_unreadable = run.feed.is_torn or (fails and invalid is not None)
+        #: Whether a line of the input ends the run; of a big segment, one that names a moment.
+        self.is_torn = run.feed.is_torn or (fails and invalid is not None)
+        self.has_big_moment = any(
+            sink.has_moments
+            and self.model.is_big(place)
+            and item.row is not None
+            and not item.is_invalid(sink)
+            and item.row.intent in {True, "absent"}
+            and item.row.ends is not None
+            for item in run.items
+            for sink in sinks_of(item)
+            if (place := item.place(sink))
+        )
+        self.is_unreadable = self.is_torn or self.has_big_moment
         #: The checkpoints that the run came to, and who is refused at each.
         self.checkpoints: list[tuple[Checkpoint, Doubt]] = []
         for moment in run.checkpoints:
@@ -150,8 +162,8 @@ class Facts:
     def lacks_a_look(self, segment: str, written: Written) -> bool:
         """Whether a patch of unknown fate was not followed by a look that shows the present."""
         asked = self.run.of_segment(segment, written.moment)
-        patches = [number for number, each in enumerate(asked) if each.method == "PATCH"]
-        doubtful = [each.at for each in asked if each.is_of_unknown_fate]
+        patches = [number for number, each in enumerate(asked) if each.is_patch]
+        doubtful = [each.at for each in asked if each.is_patch and each.is_of_unknown_fate]
         if not doubtful or doubtful[-1] <= written.at - DOUBT_SECONDS:
             return False
         views = believed(asked)

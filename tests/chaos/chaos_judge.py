@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from chaos_cases import IN, MEMBER, Place
 from chaos_checks import RequestChecks, check_told, gone
+from chaos_ending_checks import EndingChecks
 from chaos_ends import Ends
 from chaos_facts import DivergenceError, Facts, demand
 from chaos_plan import ADD_INCLUDED, REMOVE_INCLUDED
@@ -27,6 +28,7 @@ class Judge:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.facts = Facts(run)
+        self._endings = EndingChecks(self.facts)
         self.removed_wrongly = 0
         self.states_ahead = 0
 
@@ -41,6 +43,7 @@ class Judge:
         for written in self.run.written:
             self._check_state(written)
         RequestChecks(self.facts).check(limit)
+        self._endings.check()
         self._check_imports()
         Ends(self.facts).check()
         demand(not self.run.left_behind, f"files were left behind: {self.run.left_behind}")
@@ -80,6 +83,7 @@ class Judge:
         assert found is not None
         try:
             self._check_covered(written, *found)
+            self._endings.check_state(written, found[0])
         except DivergenceError:
             self.states_ahead += 1
             raise
@@ -136,8 +140,11 @@ class Judge:
             return
         for segment in self.facts.segments - self.run.case.bigs.keys() - self.run.case.missing:
             asked = self.run.of_segment(segment)
-            looks = sum(each.method == "GET" for each in asked)
+            looks = sum(each.method == "GET" and not each.is_expiring for each in asked)
             demand(looks <= 1, f"{segment} was looked at {looks} times, for nothing")
+            looks = sum(each.method == "GET" and each.is_expiring for each in asked)
+            most = len(self.facts.checkpoints)
+            demand(looks <= most, f"endings of {segment} were looked at {looks} times")
 
     def _check_summary(self) -> None:
         """The summary counts what was acknowledged."""
@@ -199,7 +206,7 @@ class Judge:
         """Whether the target was shown how the segment is in the end, or asked nothing of it."""
         asked = self.run.of_segment(place.segment)
         return self.facts.is_current(place.segment) or not any(
-            each.method == "PATCH" or each.view for each in asked
+            each.is_patch or each.view for each in asked
         )
 
     def _check_complete(self) -> None:

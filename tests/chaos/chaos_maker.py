@@ -12,9 +12,12 @@ from chaos_cases import (
     CROWD,
     KEYS,
     KINDS,
+    LATER_MS,
     LISTED,
     MANY_KEYS,
+    MEMBER,
     PATIENCE,
+    SOON_MS,
     Attempt,
     Case,
     Item,
@@ -66,7 +69,10 @@ class CaseMaker:
         create = settings["create_segment"]
         mortal = {name for name in segments if create in {"never", _type_of(name, bigs)}} - missing
         troubles = TroubleMaker(
-            self._choices, [*standing], mortal, has_imports=bool(bigs), has_posts=has_posts
+            *(self._choices, [*standing], mortal),
+            has_imports=bool(bigs),
+            has_posts=has_posts,
+            has_moments=any(sink.has_moments for sink in sinks),
         )
         is_trusting = settings["trust_end_of_input"] and any(sink.is_snapshot for sink in sinks)
         attempts = [
@@ -75,7 +81,25 @@ class CaseMaker:
         ]
         drains, block_bytes = troubles.drains(len(items)), troubles.block_bytes()
         attempts.append(Attempt(drains=drains, block_bytes=block_bytes))
-        return Case(self._number, taps, settings, bigs, missing, standing, items, attempts)
+        endings = {place: self._endings(there) for place, there in standing.items()}
+        case = Case(self._number, taps, settings, bigs, missing, standing, items, attempts)
+        if any(sink.has_moments for sink in sinks):
+            case.endings = {
+                place: there for place, there in endings.items() if place.segment not in bigs
+            }
+            case.keeps_orphans = self._choices.chance(50)
+            for attempt in attempts:
+                attempt.jumps = self._choices.chance(25)
+        return case
+
+    def _endings(self, there: Mapping[str, str]) -> dict[str, int]:
+        """Return when targets leave because somebody has said so."""
+        members = [key for key, where in there.items() if where in MEMBER]
+        return {
+            key: self._choices.of([SOON_MS, *LATER_MS])
+            for key in members
+            if self._choices.chance(15)
+        }
 
     # Streams
 
@@ -106,6 +130,8 @@ class CaseMaker:
             mode = "snapshot"
         kind = choices.of(KINDS[: 2 if choices.chance(40) else 1])
         mine = named if is_named else (first,)
+        # A big segment refuses them, which says nothing about the rest.
+        moments_percent = 3 if self._bigs.keys() & {*mine} else 35
         return Sink(
             name=name,
             mode=mode,
@@ -114,6 +140,7 @@ class CaseMaker:
             is_named=is_named,
             states_size=group is LISTED and choices.chance(45),
             max_removal_percent=choices.of([100, 60, 20]) if choices.chance(15) else None,
+            has_moments=choices.chance(moments_percent),
         )
 
     def _tap(self, name: str, sinks: tuple[Sink, ...]) -> Tap:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from chaos_cases import Item, Row, Tap, Version
+from chaos_cases import LATER_MS, PASSED_MS, SOON_MS, UNREADABLE, Item, Row, Tap, Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +18,8 @@ TRUE = (True, 1, 1.0, "true", "T", "Yes", "y", "1")
 FALSE = (False, 0, 0.0, "FALSE", "f", "no", "N", "0")
 #: What goes wrong with the one proof that a snapshot has; most often nothing does.
 VETOES = ("incremental", "replication_key_value", "method", "xmin", "mixed", "old", "file-twice")
+#: When memberships end; most do not.
+ENDS = (None, None, PASSED_MS, SOON_MS, LATER_MS[0], LATER_MS[0], LATER_MS[1])
 FLAWS = {
     "size": ("lost", "doubled-and-lost", "doubled", "uneven", "no-number"),
     "version": (*VETOES, "old", "future", "early", "unfinished", "announced", "last_pk_fetched"),
@@ -147,6 +150,8 @@ class RowMaker:
         }
         if self._tap.has_flag:
             columns["is_member"] = {"type": ["boolean", "string", "number", "null"]}
+        if self._tap.has_moments:
+            columns["ends"] = {"type": ["string", "number", "null"]}
         if is_wide:
             columns[f"wide_{self._choices.number(0, 3)}"] = {"type": ["string", "null"]}
         message: dict[str, Any] = {
@@ -245,6 +250,9 @@ class RowMaker:
         intent: bool | str = flag if self._tap.has_flag else "absent"
         message = {"type": "RECORD", "stream": self._tap.name, "record": record}
         row = Row(key, segment, intent, is_dropped=is_dropped)
+        if self._tap.has_moments:
+            row = replace(row, ends=choices.of(ENDS))
+            record["ends"] = self._written(row.ends)
         if choices.chance(8):
             record["_sdc_deleted_at"] = "2026-11-22T09:42:06Z"
             record.pop("is_member", None)
@@ -252,8 +260,18 @@ class RowMaker:
         item = Item(message, self._tap, row)
         percent = 2 if self._count > 15 or self._tap.is_whole else 10
         if self._has_invalid and choices.chance(percent):
-            return self._spoil(item, choices.of(["key", "flag", "flag", "segment"]))
+            ways = ["key", "flag", "flag", "segment", *(["ends"] * 3 if "ends" in record else [])]
+            return self._spoil(item, choices.of(ways))
         return item
+
+    def _written(self, ends: Any) -> Any:
+        """Return a moment in one of the ways in which taps write it."""
+        if ends is None:
+            return self._choices.of([None, None, "", "9999-12-31"])
+        moment = datetime.fromtimestamp(ends / 1_000, UTC)
+        zone = timezone(timedelta(hours=self._choices.of([0, 1, -8])))
+        ways = [ends, str(ends), moment.astimezone(zone).isoformat(timespec="milliseconds")]
+        return self._choices.of([*ways, ends / 1_000, *([] if ends % 1_000 else [ends // 1_000])])
 
     def _spoil(self, item: Item, way: str) -> Item:
         """Make a record invalid in one of the ways."""
@@ -266,6 +284,9 @@ class RowMaker:
         if way == "segment" and self._tap.sinks[0].is_named:
             record["segment"] = self._choices.of([None, "", "no key!"])
             return replace(item, row=replace(row, segment=None))
+        if way == "ends":
+            record["ends"] = self._choices.of(["soon", 0, "2027-02-01T00:00:00", True, 20_270_201])
+            return replace(item, row=replace(row, ends=UNREADABLE))
         if self._tap.has_flag:
             record.pop("_sdc_deleted_at", None)
             record["is_member"] = self._choices.of([None, "perhaps", 7, ""])

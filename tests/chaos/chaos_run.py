@@ -19,7 +19,7 @@ from target_launchdarkly.target import TargetLaunchDarkly
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chaos_cases import Attempt, Case, Item, Place, Standing
+    from chaos_cases import Attempt, Case, Endings, Item, Place, Standing
     from chaos_stage import Happened, Stage
     from chaos_views import Asked, Exported
 
@@ -38,6 +38,7 @@ class Written:
     #: What was going on; None if nothing was that may end in STATE.
     checkpoint: Checkpoint | None
     standing: Standing
+    endings: Endings
     incomplete_imports: set[str]
 
 
@@ -53,6 +54,8 @@ class Run:
     said: Said
     error: TargetError | None = None
     end: Standing = field(default_factory=dict)
+    start_endings: Endings = field(default_factory=dict)
+    end_endings: Endings = field(default_factory=dict)
     stamps: dict[str, tuple[int, int]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     happened: list[Happened] = field(default_factory=list)
@@ -116,6 +119,7 @@ class _Out:
                 run.feed.in_work,
                 next((each for each in run.checkpoints[-1:] if each.over is None), None),
                 self._stage.standing(),
+                self._stage.endings(),
                 self._stage.incomplete_imports,
             )
         )
@@ -130,7 +134,8 @@ def run(stage: Stage, case: Case, attempt: Attempt, items: list[Item]) -> Run:
     stage.begin(attempt)
     started = stage.clock.started
     feed = Feed(items, attempt, started, stage.files)
-    one = Run(case, attempt, feed, started, stage.standing(), Said(feed.items))
+    one = Run(case, attempt, feed, started, stage.standing(), Said(feed.items, started))
+    one.start_endings = stage.endings()
     one.moved_between = stage.moved_between
     target = _target(stage, one)
     feed.line_number = lambda: target.message_reader.line_number
@@ -140,7 +145,7 @@ def run(stage: Stage, case: Case, attempt: Attempt, items: list[Item]) -> Run:
             target.listen(feed.source)
         except TargetError as failure:
             one.error = failure
-    one.end, one.stamps = stage.standing(), stage.stamps()
+    one.end, one.end_endings, one.stamps = stage.standing(), stage.endings(), stage.stamps()
     one.asked, one.happened = stage.asked, stage.happened
     one.left_behind = stage.left_behind
     one.files = [*stage.wire.files]

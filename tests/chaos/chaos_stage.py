@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from chaos_cases import LOST_ANSWERS, TOKEN, Meddling, Place
+from chaos_cases import JUMP_SECONDS, LOST_ANSWERS, TOKEN, Meddling, Place
+from chaos_endings import changed, endings, put_endings
+from chaos_meddling import change_of
 from chaos_views import Asked, Begun, Wire
 from chaos_watches import SharedClock, WatchedFaults, WatchedLimit, asked_for
 
-from target_launchdarkly.sandbox import ForeignChange, RequestLog, Sandbox
+from target_launchdarkly.sandbox import RequestLog, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from chaos_cases import Attempt, Case, Standing
+    from chaos_cases import Attempt, Case, Endings, Standing
 
     from target_launchdarkly.sandbox import Exchange, Fault
 
@@ -65,6 +67,7 @@ class Stage:
         self.moved_between: set[tuple[Place, str]] = set()
         self.met: Counter[str] = Counter()
         self._last: Standing = {}
+        self._last_endings: Endings = {}
         self._meddled: set[str] = set()
         self._steps: list[tuple[Standing, Standing]] = []
         self._case: Case | None = None
@@ -114,9 +117,11 @@ class Stage:
         self._known_imports.clear()
         for segment in {place.segment for place in case.standing} - case.missing:
             self._add(segment, case.standing)
+        self.sandbox.keeps_orphans = case.keeps_orphans
+        put_endings(self.sandbox, case.endings)
         self.sandbox.forget_past()
         self.sandbox.clear_requests()
-        self._last = self.standing()
+        self._look()
 
     def _add(self, segment: str, standing: Standing) -> None:
         assert self._case is not None
@@ -155,12 +160,15 @@ class Stage:
         """Prepare for a run; what an earlier run has begun ends before, late patches may not."""
         self._run += 1
         self.happened = []
-        self._last = self.standing()
+        before = self.standing()
+        self.clock.elapsed += JUMP_SECONDS * attempt.jumps
+        self._look()
+        ended = changed(before, self._last)
         self._end_imports()
         if attempt.settles:
             self.sandbox.apply_late()
         self._restore()
-        self.moved_between = {key for each in self.happened for key in each.keys}
+        self.moved_between = ended.union(*(each.keys for each in self.happened))
         self.asked, self.happened, self._steps = [], [], []
         self.wire.files.clear()
         self.faults.clear()
@@ -173,7 +181,7 @@ class Stage:
         self.sandbox.import_rules.is_one_step = True
         self.sandbox.rate_limit = WatchedLimit(*attempt.rate_limit) if attempt.rate_limit else None
         self.clock.started = self.clock.now()
-        self._last = self.standing()
+        self._look()
 
     def _restore(self) -> None:
         """Make anew what somebody has deleted."""
@@ -185,12 +193,7 @@ class Stage:
 
     def _plan(self, meddling: Meddling) -> None:
         run, place = self._run, meddling.place
-        if meddling.deed in {"delete", "recreate"}:
-            fate: Any = meddling.deed
-            change = ForeignChange(place.segment, fate=fate)
-        else:
-            keys: Any = {meddling.deed: meddling.keys}
-            change = ForeignChange(place.segment, context_kind=place.kind, **keys)
+        change = change_of(meddling)
 
         def meddle(sandbox: Sandbox) -> None:
             if run == self._run:
@@ -226,13 +229,9 @@ class Stage:
         self._step()
 
     def after_happening(self, name: str, *, accepted: int) -> None:
-        before, self._last = self._last, self.standing()
-        keys = {
-            (place, key)
-            for place, now in self._last.items()
-            for key in {*now, *before.get(place, {})}
-            if now.get(key) != before.get(place, {}).get(key)
-        }
+        before, ends_before = self._last, self._last_endings
+        self._look()
+        keys = changed(before, self._last) | changed(ends_before, self._last_endings)
         if name and accepted:
             self.met[name] += 1
         meddled, self._meddled = self._meddled, set()
@@ -241,10 +240,13 @@ class Stage:
             self.happened.append(Happened(len(self.asked), segments, keys))
 
     def _step(self) -> None:
-        now = self.standing()
-        if now != self._last:
-            self._steps.append((self._last, now))
-            self._last = now
+        last = self._last
+        self._look()
+        if self._last != last:
+            self._steps.append((last, self._last))
+
+    def _look(self) -> None:
+        self._last, self._last_endings = self.standing(), self.endings()
 
     def _watch(self, exchange: Exchange) -> None:
         """Look at every exchange, in the server's thread, before it is answered."""
@@ -295,7 +297,7 @@ class Stage:
 
     def _operations(self, exchange: Exchange) -> Iterator[tuple[str, Place, str]]:
         body: Any = exchange.body
-        if exchange.method != "PATCH":
+        if exchange.method != "PATCH" or "/expiring-targets/" in exchange.path:
             return
         assert self._case is not None
         segment = str(exchange.segment_key)
@@ -326,6 +328,10 @@ class Stage:
                 place: self._targets(place) if place.segment in segments else {}
                 for place in self._case.standing
             }
+
+    def endings(self) -> Endings:
+        assert self._case is not None
+        return endings(self.sandbox, self._case.endings)
 
     def _targets(self, place: Place) -> dict[str, str]:
         found = dict.fromkeys(self.sandbox.included(*place), "in")

@@ -21,6 +21,7 @@ class TroubleMaker:
         mortal: The segments that somebody may delete.
         has_imports: Whether there may be imports.
         has_posts: Whether there may be POST requests.
+        has_moments: Whether somebody may say when targets leave.
     """
 
     def __init__(
@@ -31,12 +32,14 @@ class TroubleMaker:
         *,
         has_imports: bool,
         has_posts: bool,
+        has_moments: bool,
     ) -> None:
         self._choices = choices
         self._places = places
         self._mortal = mortal
         self._has_imports = has_imports
         self._has_posts = has_posts
+        self._has_moments = has_moments
 
     def attempt(self, length: int, *, is_trusting: bool) -> Attempt:
         choices = self._choices
@@ -84,6 +87,7 @@ class TroubleMaker:
         choices = self._choices
         place = choices.of(self._places)
         deeds = [*["add"] * 3, *["remove"] * 3, *["exclude"] * 3, "unexclude"]
+        deeds += ["expire"] * 3 * self._has_moments
         fates = ["delete", "recreate"] if place.segment in self._mortal else []
         deed = choices.of([*deeds * 3, *fates])
         count = choices.of([1, 1, 2, 5])

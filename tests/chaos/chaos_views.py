@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from chaos_cases import MEMBER
+from chaos_endings import listing_of
 from chaos_model import Seen
 from chaos_plan import marked, uncovers
 from requests.adapters import HTTPAdapter
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     import requests
     from chaos_cases import Place, Standing
+    from chaos_endings import Listing
 
     from target_launchdarkly.sandbox import Exchange, Fault
 
@@ -83,6 +85,9 @@ class Asked:
     #: What the client got: None if nothing, or nothing whole.
     status: int | None = None
     view: View | None = None
+    #: What was shown of expiring targets, and the places of the instructions that failed.
+    listing: Listing | None = None
+    failed: frozenset[int] = frozenset()
 
     @property
     def method(self) -> str:
@@ -105,6 +110,16 @@ class Asked:
         return "/exports" in self.exchange.path
 
     @property
+    def is_expiring(self) -> bool:
+        """Whether it is about when targets leave by themselves."""
+        return "/expiring-targets/" in self.exchange.path
+
+    @property
+    def is_patch(self) -> bool:
+        """Whether it changes targets."""
+        return self.method == "PATCH" and not self.is_expiring
+
+    @property
     def is_of_segment(self) -> bool:
         """Whether it asks for the segment itself, not for a membership or an import."""
         return self.exchange.path.rstrip("/").endswith(f"/{self.exchange.segment_key}")
@@ -112,7 +127,7 @@ class Asked:
     @property
     def is_of_unknown_fate(self) -> bool:
         """Whether the target cannot know if its patch was or will be applied."""
-        if self.method != "PATCH" or self.view is not None:
+        if self.method != "PATCH" or self.view is not None or self.listing is not None:
             return False
         return self.status is None or self.status >= 500 or self.status < 400
 
@@ -181,6 +196,17 @@ def _members(view: View, place: Place) -> set[str]:
     return {key for key, where in view.standing[place].items() if where in MEMBER}
 
 
+def _note_listing(asked: Asked, response: requests.Response) -> None:
+    try:
+        document = response.json()
+    except ValueError:
+        return
+    if response.status_code == OK and isinstance(document, dict) and "items" in document:
+        asked.listing = listing_of(document)
+        errors = document.get("errors", [])
+        asked.failed = frozenset(each["instructionIndex"] for each in errors)
+
+
 @dataclass
 class Wire:
     """Watches what the client gets, at the edge of `requests`."""
@@ -238,6 +264,9 @@ class Wire:
             if asked is None:
                 return
             asked.status = response.status_code
+            if asked.is_expiring:
+                _note_listing(asked, response)
+                return
             # What an answer to a creation shows is no look at the segment.
             if not asked.is_of_segment or asked.method == "POST":
                 return

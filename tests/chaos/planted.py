@@ -1,8 +1,9 @@
 """Plants errors in a copy of the target, and looks whether the chaos test catches each of them.
 
-`python tests/chaos/planted.py` plants all of `planted_plans.py`, `planted_proofs.py` and
-`planted_rest.py`, with `--name TEXT` those whose name holds the text. An error whose text no longer
-stands in the target just once fails loudly: it has to move with the code.
+`python tests/chaos/planted.py` plants all of `planted_plans.py`, `planted_proofs.py`,
+`planted_rest.py` and `planted_endings.py`, with `--name TEXT` those whose name holds the text.
+An error whose text no longer stands in the target just once fails loudly: it has to move with the
+code.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from planted_endings import ENDINGS
 from planted_plans import BROUGHT_BACK, PLANS
 from planted_proofs import PROOFS
 from planted_rest import GUARD, REQUESTS
@@ -26,7 +28,7 @@ from planted_rest import GUARD, REQUESTS
 if TYPE_CHECKING:
     from planted_error import Planted
 
-ERRORS = [*BROUGHT_BACK, *PLANS, *PROOFS, *GUARD, *REQUESTS]
+ERRORS = [*BROUGHT_BACK, *PLANS, *PROOFS, *GUARD, *REQUESTS, *ENDINGS]
 HERE = Path(__file__).parent
 PACKAGE = HERE.parent.parent / "target_launchdarkly"
 
