@@ -232,19 +232,7 @@ class RowMaker:
         key = choices.of(self._keys[segment] if choices.chance(90) else keys)
         flag = not choices.chance(self._leaving_percent)
         is_dropped = self._tap.is_filtered and choices.chance(20)
-        record: dict[str, Any] = {
-            "context_key": key,
-            "segment": segment,
-            "note": "drop" if is_dropped else choices.of([None, "keep"]),
-        }
-        if key.isdigit():
-            record["context_key"] = choices.of([key, int(key), float(key)])
-        elif choices.chance(3):
-            # As columns of a fixed width come.
-            record["context_key"] = f"{key}   "
-        if choices.chance(3):
-            # What nobody reads may be anything.
-            record["wide_0"] = choices.of([5, None, {"a": []}])
+        record = self._columns(segment, key, is_dropped=is_dropped)
         if self._tap.has_flag:
             record["is_member"] = choices.of(TRUE if flag else FALSE)
         intent: bool | str = flag if self._tap.has_flag else "absent"
@@ -263,6 +251,23 @@ class RowMaker:
             ways = ["key", "flag", "flag", "segment", *(["ends"] * 3 if "ends" in record else [])]
             return self._spoil(item, choices.of(ways))
         return item
+
+    def _columns(self, segment: str | None, key: str, *, is_dropped: bool) -> dict[str, Any]:
+        """Return a record without its flag, as taps may write it."""
+        record: dict[str, Any] = {
+            "context_key": key,
+            "segment": segment,
+            "note": "drop" if is_dropped else self._choices.of([None, "keep"]),
+        }
+        if key.isdigit():
+            record["context_key"] = self._choices.of([key, int(key), float(key)])
+        elif self._choices.chance(3):
+            # As columns of a fixed width come.
+            record["context_key"] = f"{key}   "
+        if self._choices.chance(3):
+            # What nobody reads may be anything.
+            record["wide_0"] = self._choices.of([5, None, {"a": []}])
+        return record
 
     def _written(self, ends: Any) -> Any:
         """Return a moment in one of the ways in which taps write it."""
