@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from neighbours import PATIENCE_SECONDS, ROOT, plain_environment, tool
+from neighbours import ROOT, plain_environment, tool
 from running import TOKEN
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from target_launchdarkly.sandbox import Sandbox
 
+#: dbt, a tap and the target one after the other, where many tests run at once.
+PATIENCE_SECONDS = 300
 Result = subprocess.CompletedProcess[str]
 #: What a run leaves in the folder of an example.
 LEFTOVERS = shutil.ignore_patterns(".meltano", "logs", "target", "warehouse")

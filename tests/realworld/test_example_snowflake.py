@@ -8,8 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from meltano_project import MeltanoProject, copy_example, target_variables
-from neighbours import PATIENCE_SECONDS, ROOT, TARGET, plain_environment, tool
+from meltano_project import PATIENCE_SECONDS, MeltanoProject, copy_example, target_variables
+from neighbours import ROOT, TARGET, plain_environment, tool
 
 if TYPE_CHECKING:
     from pathlib import Path
