@@ -166,7 +166,7 @@ class CommandTarget(AudienceTarget):
 
     def fail(self, error: Exception) -> NoReturn:
         """Say what failed and what was done before, and exit with code 1."""
-        told = boundary.told(error, self.message_reader.line_number)
+        told = boundary.told(error, self.line_number)
         self._end(f"{told} {self._done_so_far()}", error)
 
     @classmethod
