@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from catalogue import (
     LONG,
+    LONG_BIG,
     LONG_KEYS,
     NAMES,
     SMALL_BIG,
@@ -21,6 +22,7 @@ from catalogue import (
     big,
     large,
     long,
+    long_big,
     long_keys,
     small,
     start_of,
@@ -121,9 +123,9 @@ def _scenarios(options: argparse.Namespace) -> Iterator[Scenario]:
         several += large(rows)
     if SMALL_BIG not in options.rows:
         several.append(big(SMALL_BIG))
-    if options.ten_million or {LONG, LONG_KEYS} & set(options.only or ()):
+    if options.ten_million or {LONG, LONG_KEYS, LONG_BIG} & set(options.only or ()):
         rows = options.rows[0] * 10 if options.quick else TEN_MILLION
-        several += [long(CYCLE), long(rows), long_keys(rows)]
+        several += [long(CYCLE), long(rows), long_keys(rows), long_big(rows)]
     yield from (scenario for scenario in several if scenario.name in wanted)
 
 

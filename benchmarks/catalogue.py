@@ -21,12 +21,12 @@ MANY = 500
 BIG_STRANGERS, FEW_STRANGERS = 100, 10
 START_UP, SMALL_BIG = "start-up", CYCLE
 #: The scenarios of 10,000,000 rows, which are run on demand only.
-LONG, LONG_KEYS = "ten-million", "ten-million-keys"
+LONG, LONG_KEYS, LONG_BIG = "ten-million", "ten-million-keys", "ten-million-big"
 NAMES = (
     *(START_UP, "first-load", "unchanged", "one-percent", "segments"),
     *("changes", "distinct", "wide", "wide-distinct", "streams", "maps"),
     *("snapshot", "version", "batch-jsonl", "batch-parquet", "big", "many-segments"),
-    *(LONG, LONG_KEYS),
+    *(LONG, LONG_KEYS, LONG_BIG),
 )
 
 
@@ -195,6 +195,19 @@ def long_keys(rows: int) -> Scenario:
     return replace(distinct, name=LONG_KEYS, title=told, programs=ALONE, is_piped=True)
 
 
+def long_big(rows: int) -> Scenario:
+    """Return a snapshot of as many members as are exported, of whom one in 100 joins and leaves."""
+    return replace(
+        big(rows, ALONE),
+        name=LONG_BIG,
+        title=f"{rows:,} members of a big segment, 1 % join, 1 % leave, piped",
+        was=lambda row: row % 100 != 0,
+        strangers=rows // 100,
+        is_piped=True,
+        aims=Aims(peak_mib=150),
+    )
+
+
 def start_of(scenario: Scenario) -> Scenario:
     """Return the input over which a program does nothing but start as it does for a scenario."""
     if scenario.form == "parquet":
@@ -213,5 +226,6 @@ def find(name: str, rows: int) -> Scenario:
         big(rows),
         long(rows),
         long_keys(rows),
+        long_big(rows),
     ]
     return {(one.name, one.rows): one for one in several}[name, rows]

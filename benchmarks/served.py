@@ -30,7 +30,7 @@ class Host:
         log = RequestLog(keep_bodies=0, on_exchange=self._count)
         self._sandbox = Sandbox(token=TOKEN, log=log)
         # Complete at the first look, so that no run waits out a pause between two.
-        self._sandbox.import_rules.polls = 1
+        self._sandbox.import_rules.polls = self._sandbox.export_rules.polls = 1
         self._segment_keys: list[str] = []
 
     def serve(self) -> None:

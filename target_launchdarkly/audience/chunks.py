@@ -11,15 +11,37 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 #: Into so many parts the keys are divided: one part of all of them is in memory at a time.
 PARTS = 64
 
 
-def part_of(context_key: str) -> int:
-    """Return which part a key belongs to, from 0; the same in every run."""
-    return crc32(context_key.encode()) % PARTS
+#: The format that is read and written fastest; later ones look for objects that come again.
+MARSHAL_VERSION = 2
+
+
+def divided(context_keys: Collection[str]) -> list[list[str]]:
+    """Return keys by their parts, in their order; a key's part is the same in every run."""
+    parts: list[list[str]] = [[] for _ in range(PARTS)]
+    for key, number in zip(context_keys, _numbers(context_keys), strict=True):
+        parts[number % PARTS].append(key)
+    return parts
+
+
+def divided_pairs(pairs: Mapping[str, int]) -> list[tuple[list[str], list[int]]]:
+    """Return keys, and what belongs to each, by their parts, e.g. `[(["user-17"], [5])]`."""
+    parts: list[tuple[list[str], list[int]]] = [([], []) for _ in range(PARTS)]
+    for key, value, number in zip(pairs, pairs.values(), _numbers(pairs), strict=True):
+        keys, values = parts[number % PARTS]
+        keys.append(key)
+        values.append(value)
+    return parts
+
+
+def _numbers(context_keys: Iterable[str]) -> Iterable[int]:
+    # Nothing of this is done in Python: it is for each of millions of keys.
+    return map(crc32, map(str.encode, context_keys))
 
 
 class Chunks:
@@ -47,8 +69,8 @@ class Chunks:
         self._database.execute("COMMIT")
 
     def write(self, owner: int, part: int, content: Any) -> None:
-        """Write a chunk, e.g. `{"user-17": 5}` or `["user-17"]`."""
-        row = (owner, part, marshal.dumps(content))
+        """Write a chunk, e.g. `["user-17"]`."""
+        row = (owner, part, marshal.dumps(content, MARSHAL_VERSION))
         self._database.execute("INSERT INTO chunk (owner, part, content) VALUES (?, ?, ?)", row)
 
     def read(self, owner: int, part: int | None = None) -> Iterator[Any]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Difference(NamedTuple):
-    """What follows for some keys. In the order of the words, then in that of the members."""
+    """What follows for some keys: who joins in the order of the words, and the same each time."""
 
     #: Who is to be included and is not.
     joining: list[str]
@@ -59,13 +59,15 @@ def from_snapshot(
         members: Who is included, by the last look.
         first: Who was included at the first look.
     """
-    told_out = [key for key, place in words.items() if place & WORD == OUT and key in first]
-    unlisted = [key for key in first if key not in words]
-    leaving = len(told_out) + len(unlisted)
-    if members is not first:
-        told_out = [key for key in told_out if key in members]
-        unlisted = [key for key in unlisted if key in members]
-    return Difference(_joining(words, members), told_out, unlisted, [], members_leaving=leaving)
+    out = [key for key in first if words.get(key, OUT) & WORD == OUT]
+    leaving = out if members is first else [key for key in out if key in members]
+    return Difference(
+        _joining(words, members),
+        [key for key in leaving if key in words],
+        [key for key in leaving if key not in words],
+        [],
+        members_leaving=len(out),
+    )
 
 
 def from_changes(
@@ -92,4 +94,6 @@ def from_words(words: Mapping[str, int]) -> Difference:
 
 
 def _joining(words: Mapping[str, int], members: Mapping[str, None]) -> list[str]:
-    return [key for key, place in words.items() if place & WORD == IN and key not in members]
+    # Most of them are members, of whom no more need be looked at.
+    strangers = [key for key in words if key not in members]
+    return [key for key in strangers if words[key] & WORD == IN]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from target_launchdarkly.audience.chunks import PARTS, Chunks, part_of
+from target_launchdarkly.audience.chunks import PARTS, Chunks, divided_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -145,7 +145,7 @@ class Words:
         Args:
             audience: Whom the words are about.
             after: Only words after this place.
-            is_divided: Whether to divide them by `part_of` also where all are in memory.
+            is_divided: Whether to divide them as on disk also where all are in memory.
 
         Yields:
             By key, what holds the last word of all voices, and `WORD` masks it. All at once, or
@@ -158,7 +158,11 @@ class Words:
             kept = last
             if after:
                 kept = {key: value for key, value in last.items() if value >= least}
-            yield from _divided(kept) if is_divided and not self.is_on_disk else (kept,)
+            if is_divided and not self.is_on_disk:
+                for keys, values in divided_pairs(kept):
+                    yield dict(zip(keys, values, strict=True))
+            else:
+                yield kept
 
     @property
     def is_on_disk(self) -> bool:
@@ -188,7 +192,7 @@ class Words:
             for part in range(PARTS):
                 last = self._last_of_part([voice], part)
                 chunks.delete(voice.number, part)
-                self._write(chunks, voice.number, part, last)
+                self._write(chunks, voice.number, part, [*last], [*last.values()])
         self._compacted = self._on_disk
 
     def make_room(self) -> None:
@@ -207,14 +211,16 @@ class Words:
     def _spill(self, chunks: Chunks) -> None:
         with chunks.writing():
             for voice in self._all:
-                for part, words in enumerate(_divided(voice.latest)):
-                    self._write(chunks, voice.number, part, words)
+                for part, (keys, values) in enumerate(divided_pairs(voice.latest)):
+                    self._write(chunks, voice.number, part, keys, values)
                 voice.latest.clear()
 
-    def _write(self, chunks: Chunks, voice: int, part: int, words: dict[str, int]) -> None:
-        if words:
-            chunks.write(voice, part, words)
-            self._on_disk += len(words)
+    def _write(
+        self, chunks: Chunks, voice: int, part: int, keys: list[str], values: list[int]
+    ) -> None:
+        if keys:
+            chunks.write(voice, part, (keys, values))
+            self._on_disk += len(keys)
 
     def _values(self, audience: Audience) -> Iterator[dict[str, int]]:
         """Yield what holds the words about an audience, some keys at a time, the last ones last."""
@@ -222,7 +228,8 @@ class Words:
         if self._chunks is None or len(voices) != 1:
             yield from self._last_words(voices)
         else:
-            yield from self._chunks.read(voices[0].number)
+            for keys, values in self._chunks.read(voices[0].number):
+                yield dict(zip(keys, values, strict=True))
 
     def _last_words(self, voices: list[Voice]) -> Iterator[dict[str, int]]:
         """Yield the last word about every key and its place, some keys at a time."""
@@ -240,17 +247,10 @@ class Words:
         return _latest(voices, of_voices)
 
 
-def _divided(words: dict[str, int]) -> list[dict[str, int]]:
-    parts: list[dict[str, int]] = [{} for _ in range(PARTS)]
-    for context_key, value in words.items():
-        parts[part_of(context_key)][context_key] = value
-    return parts
-
-
-def _merged(chunks: Iterable[dict[str, int]]) -> dict[str, int]:
+def _merged(chunks: Iterable[tuple[list[str], list[int]]]) -> dict[str, int]:
     merged: dict[str, int] = {}
-    for chunk in chunks:
-        merged.update(chunk)
+    for keys, values in chunks:
+        merged.update(zip(keys, values, strict=True))
     return merged
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 #: https://launchdarkly.com/docs/home/flags/list-based-segments
 MAX_FILE_KEYS = 1_000_000
 MAX_FILE_BYTES = 40_000_000
+#: What stands between two keys.
+BETWEEN = '"\n"'
 
 
 class KeyFile(NamedTuple):
@@ -71,13 +73,7 @@ def _fitting(keys: list[str], room: int) -> int:
 
 
 def _lines(keys: list[str]) -> bytes:
-    text = "\n".join(keys)
-    if '"' in text:
-        text = text.replace('"', '""')
-    if text.count("\n") == len(keys) - 1:
-        return f'"{text.replace(chr(10), _BETWEEN)}"\n'.encode()
-    between = _BETWEEN.join(key.replace('"', '""') for key in keys)
-    return f'"{between}"\n'.encode()
-
-
-_BETWEEN = '"\n"'
+    text = BETWEEN.join(keys)
+    if text.count('"') != 2 * (len(keys) - 1):
+        text = BETWEEN.join(key.replace('"', '""') for key in keys)
+    return f'"{text}"\n'.encode()

@@ -6,11 +6,12 @@ import csv
 import io
 import marshal
 import weakref
+from io import SEEK_END
 from itertools import chain, islice
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
-from target_launchdarkly.audience.chunks import PARTS, Chunks, part_of
+from target_launchdarkly.audience.chunks import MARSHAL_VERSION, PARTS, Chunks, divided
 from target_launchdarkly.errors import ExportError
 
 if TYPE_CHECKING:
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 #: Keys that are held in memory, of one set and of one list.
 MAX_KEYS_IN_MEMORY = 200_000
 MAX_LISTED_IN_MEMORY = 20_000
-#: Keys that are read and written at once.
+#: Rows and bytes that are read at once.
 BATCH_KEYS = 10_000
+READ_BYTES = 262_144
+#: What is special in CSV: a text without any of it is one key a line.
+SPECIAL = ('"', ",", "\r")
 
 
 class KeySet:
@@ -59,7 +63,7 @@ class KeySet:
         """Yield the keys, a part of them at a time.
 
         Args:
-            is_divided: Whether to divide them by `part_of` also where all are in memory.
+            is_divided: Whether to divide them as on disk also where all are in memory.
 
         Yields:
             All at once, or `PARTS` times, some of them empty. In the order in which they came.
@@ -76,7 +80,7 @@ class KeySet:
             for part in range(PARTS):
                 yield chain.from_iterable(self._chunks.read(0, part))
         else:
-            yield from _divided(self._keys) if is_divided else [self._keys]
+            yield from divided(self._keys) if is_divided else [self._keys]
 
     def close(self) -> None:
         """Give the disk back."""
@@ -86,7 +90,7 @@ class KeySet:
     def _spill(self) -> None:
         self._chunks = chunks = self._chunks or Chunks()
         with chunks.writing():
-            for part, keys in enumerate(_divided(self._keys)):
+            for part, keys in enumerate(divided(self._keys)):
                 if keys:
                     chunks.write(0, part, keys)
         self._keys.clear()
@@ -101,6 +105,8 @@ class KeyList:
         self.size_bytes = 0
         self._latest: list[str] = []
         self._file: IO[bytes] | None = None
+        #: Of what stands in the file.
+        self._sizes: list[int] = []
 
     def add(self, keys: list[str]) -> None:
         """Add keys at the end."""
@@ -111,16 +117,16 @@ class KeyList:
             if self._file is None:
                 self._file = TemporaryFile()  # noqa: SIM115 closed below
                 weakref.finalize(self, self._file.close)
-            marshal.dump(self._latest, self._file)
+            self._file.seek(0, SEEK_END)
+            self._sizes.append(self._file.write(marshal.dumps(self._latest, MARSHAL_VERSION)))
             self._latest = []
 
     def batches(self) -> Iterator[list[str]]:
         """Yield all keys, some at a time. Not while keys are added, nor twice at a time."""
         if self._file is not None:
-            end = self._file.tell()
             self._file.seek(0)
-            while self._file.tell() < end:
-                yield marshal.load(self._file)  # noqa: S302 this process wrote it
+            for size in self._sizes:
+                yield marshal.loads(self._file.read(size))  # noqa: S302 this process wrote it
         yield self._latest
 
     def __iter__(self) -> Iterator[str]:
@@ -129,29 +135,47 @@ class KeyList:
 
 
 def read_keys(file: IO[bytes]) -> Iterator[list[str]]:
-    """Yield the first column of a CSV file, some rows at a time; blank lines are passed over.
+    """Yield the first column of a CSV file, many rows at a time; blank lines are passed over.
 
     No byte order mark is looked for: a key may begin with one.
 
     Raises:
         ExportError: It is no CSV file in UTF-8.
     """
+    try:
+        yield from _read_plain(file)
+        yield from _read_csv(file)
+    except UnicodeDecodeError as error:
+        raise ExportError("the file of the export is not UTF-8.") from error
+    except csv.Error as error:
+        raise ExportError("the file of the export is no CSV, or was cut off.") from error
+
+
+def _read_plain(file: IO[bytes]) -> Iterator[list[str]]:
+    """Yield the keys up to where a row is not just a key, and leave the file there.
+
+    Most files are nothing but keys, which need not be read as CSV: that would take ten times as
+    long.
+    """
+    start = file.tell()
+    while block := file.read(READ_BYTES):
+        whole = block[: block.rfind(b"\n") + 1] or block
+        text = whole.decode() if whole != block or len(block) < READ_BYTES else ""
+        lines = text.removesuffix("\n").split("\n")
+        if "" in lines or any(special in text for special in SPECIAL):
+            break
+        yield lines
+        start += len(whole)
+        file.seek(start)
+    file.seek(start)
+
+
+def _read_csv(file: IO[bytes]) -> Iterator[list[str]]:
     text = io.TextIOWrapper(file, "utf-8", newline="")
     rows = csv.reader(text, strict=True)
     try:
         while some := [*islice(rows, BATCH_KEYS)]:
             yield [row[0] for row in some if row]
-    except UnicodeDecodeError as error:
-        raise ExportError("the file of the export is not UTF-8.") from error
-    except csv.Error as error:
-        raise ExportError("the file of the export is no CSV, or was cut off.") from error
     finally:
         # The file is the caller's to close.
         text.detach()
-
-
-def _divided(keys: Iterable[str]) -> list[list[str]]:
-    parts: list[list[str]] = [[] for _ in range(PARTS)]
-    for key in keys:
-        parts[part_of(key)].append(key)
-    return parts

@@ -98,11 +98,12 @@ def test_keys_can_be_left_out_and_what_is_counted_stays(
     assert found[4:] == whole[4:]
 
 
-def test_order_is_that_of_the_words_and_then_of_the_members() -> None:
+def test_order_is_that_of_the_words_and_of_the_members() -> None:
     """So that the same input gives the same requests."""
     words = held({"z": IN, "m": OUT, "a": IN, "b": OUT})
-    members = dict.fromkeys(["y", "m", "x", "b"])
+    members = dict.fromkeys(["y", "b", "x", "m"])
 
     found = from_snapshot(words, members, members)
 
-    assert (found.joining, found.leaving, found.unlisted) == (["z", "a"], ["m", "b"], ["y", "x"])
+    assert (found.joining, found.leaving, found.unlisted) == (["z", "a"], ["b", "m"], ["y", "x"])
+    assert from_changes(words, members, members).leaving == ["m", "b"]
