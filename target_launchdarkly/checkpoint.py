@@ -45,7 +45,7 @@ def make_checkpoint(streams: Streams, segments: Segments, planner: Planner) -> N
         fit.append(segment)
         if planner.is_snapshot(segment.key):
             logger.info("Segment '%s': the snapshot is proven whole.", segment.key)
-    told = _told(refusals, {segment.key for segment in segments if segment.tally.changed})
+    told = _told(refusals, {segment.key for segment in segments if segment.tally.applied})
     try:
         segments.each(lambda segment: drafts[segment.key].carry_out(), fit)
     except TargetError as error:

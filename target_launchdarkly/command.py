@@ -177,10 +177,9 @@ class CommandTarget(AudienceTarget):
 
     def _done_so_far(self) -> str:
         done = [
-            f"segment '{segment.key}' {segment.tally.added:,} added, "
-            f"{segment.tally.removed:,} removed"
+            f"segment '{segment.key}' {segment.tally.applied}"
             for segment in self.segments
-            if segment.tally.changed and not self.settings.dry_run
+            if segment.tally.applied and not self.settings.dry_run
         ]
         return (
             f"Applied before that: {'; '.join(done) or 'nothing'}. No STATE was written for what "

@@ -82,6 +82,14 @@ class Tally:
         # A key may be excluded by hand after it was added, and is both then.
         return max(0, self.records - self.skipped - self.named)
 
+    @property
+    def applied(self) -> str:
+        """What was acknowledged so far, e.g. `3 added, 1 removed`; nothing if nothing was."""
+        expirations = [*_expirations(self, "")]
+        if not (self.changed or expirations):
+            return ""
+        return ", ".join([f"{self.added:,} added", f"{self.removed:,} removed", *expirations])
+
     def note_plans(self, plans: Iterable[Plan]) -> None:
         """Take note of the plans of a checkpoint, one a context kind; the last ones count."""
         self.excluded_by_hand = 0
@@ -223,7 +231,9 @@ def _total(tallies: Iterable[Tally]) -> Tally:
 def _counts(tally: Tally) -> str:
     noun = "record" if tally.records == 1 else "records"
     if tally.was_refused:
-        told = _before(tally) or "left as it is"
+        # An earlier checkpoint of the run may have been carried out.
+        before = tally.applied
+        told = f"got nothing more after {before}" if before else "left as it is"
         return f"{tally.records:,} {noun}: {told}, because its plan was refused"
     would = "would be " if tally.is_dry_run else ""
     # Nobody knows who was in place already where the members were not seen.
@@ -254,13 +264,6 @@ def _expirations(tally: Tally, would: str) -> Iterator[str]:
     for deed, count in told.items():
         if count:
             yield f"{count:,} expiration{'' if count == 1 else 's'} {would}{deed}"
-
-
-def _before(tally: Tally) -> str | None:
-    """Return what earlier checkpoints of a run have done, if they did anything."""
-    if not tally.changed:
-        return None
-    return f"got nothing more after {tally.added:,} added and {tally.removed:,} removed"
 
 
 def _requests(sent: Mapping[str, int]) -> str:

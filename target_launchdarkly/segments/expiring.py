@@ -143,9 +143,9 @@ class ExpiringTargets:
         errors = errors_of(answer)
         failed = {index for index, _ in errors}
         if None not in failed:
-            done = [change for index, change in enumerate(chunk) if index not in failed]
             shown = listed_of(answer)
-            for change in done:
+            done = []
+            for change in (each for index, each in enumerate(chunk) if index not in failed):
                 of_kind = self._listed.setdefault(change.context_kind, {})
                 now = shown.get(change.context_kind, {}).get(change.context_key)
                 if change.deed == "remove":
@@ -155,7 +155,8 @@ class ExpiringTargets:
                 else:
                     # An answer that lags.
                     continue
-                self._tally.count_expirations([change])
+                done.append(change)
+            self._tally.count_expirations(done)
         return Counter(code for _, code in errors)
 
 

@@ -31,13 +31,6 @@ ENDINGS = [
         "        if word != SPARED",
     ),
     Planted(
-        "who is spared is said to stay for ever",
-        "audience/expirations.py",
-        "        if moment != UNSAID and word != SPARED",
-        "        if moment != UNSAID",
-        8_000,
-    ),
-    Planted(
         "an expiration outlives whom a record takes out",
         "audience/expirations.py",
         "and is_member == (word == IN):",

@@ -146,6 +146,8 @@ def test_instructions_that_fail_twice_end_the_run(
     assert "did not take all" in str(run.error)
     assert "(The key … of context kind user is no individual target: 1)" in str(run.error)
     assert run.states == []
+    assert "1 expiration set" in run.summary
+    assert "3 added, 0 removed, 1 expiration set" in run.target._done_so_far()
     assert expirations(sandbox) == {"b": SOON}
     demand_all_set(sync(MESSAGES, **SETTINGS), sandbox)
 
