@@ -207,7 +207,7 @@ PLANS = [
     Planted(
         "words are lost when the disk is tidied",
         "audience/words.py",
-        "                self._write(chunks, voice.number, part, last)\n",
+        "                self._write(chunks, voice.number, part, [*last], [*last.values()])\n",
         "",
         8_000,
     ),

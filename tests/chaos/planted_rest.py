@@ -176,8 +176,8 @@ REQUESTS = [
     Planted(
         "invalid keys are lost in a big snapshot",
         "audience/difference.py",
-        "if place & WORD == OUT and key in first]",
-        "if place & WORD != IN and key in first]",
+        "if words.get(key, OUT) & WORD == OUT]",
+        "if words.get(key, OUT) & WORD != IN]",
         8_000,
     ),
     Planted(
