@@ -16,14 +16,18 @@ ROOMS: dict[str, set[str]] = {
     "api/calls": {"errors"},
     "api/limits": set(),
     "api/quoting": set(),
-    "api/answers": {"errors", "api/calls", "api/quoting"},
+    "api/shapes": {"api/quoting"},
+    "api/answers": {"errors", "api/calls", "api/quoting", "api/shapes"},
     "api/punctual": set(),
     "api/sessions": {"api/links", "api/punctual"},
     "api/client": {
         *("errors", "api/answers", "api/calls", "api/clock", "api/limits", "api/sessions"),
+        "api/shapes",
     },
-    "api/expiring": {"api/answers", "api/calls", "api/client", "api/quoting"},
-    "api/transfers": {"errors", "api/answers", "api/calls", "api/links", "api/quoting"},
+    "api/expiring": {"api/answers", "api/calls", "api/client", "api/quoting", "api/shapes"},
+    "api/transfers": {
+        *("errors", "api/answers", "api/calls", "api/links", "api/quoting", "api/shapes"),
+    },
     # What the streams said becomes a plan, and the plan is judged.
     "audience/chunks": set(),
     "audience/words": {"audience/chunks"},
@@ -68,7 +72,8 @@ ROOMS: dict[str, set[str]] = {
         *("segments/bigplans", "segments/drafts", "segments/exports", "segments/sending"),
     },
     "segments/segments": {
-        *("errors", "report/tally", "segments/big", "segments/drafts", "segments/standard"),
+        *("errors", "api/shapes", "report/tally"),
+        *("segments/big", "segments/drafts", "segments/standard"),
     },
     # Lines become records, records words.
     "intake/columns": {"errors", "names"},
@@ -115,10 +120,10 @@ ROOMS_FOR_TYPES: dict[str, set[str]] = {
     "audience/planner": {"audience/streams", "audience/words"},
     "segments/patches": {"audience/expirations", "audience/plan"},
     "segments/expiring": {
-        *("api/answers", "api/client", "audience/plan", "report/tally", "segments/drafts"),
+        *("api/shapes", "api/client", "audience/plan", "report/tally", "segments/drafts"),
     },
     "segments/standard": {
-        *("api/answers", "api/client", "audience/expirations", "audience/plan"),
+        *("api/shapes", "api/client", "audience/expirations", "audience/plan"),
         *("audience/planner", "report/tally"),
     },
     "report/tally": {"audience/expirations", "audience/plan", "report/changes"},
@@ -129,17 +134,17 @@ ROOMS_FOR_TYPES: dict[str, set[str]] = {
         *("audience/planner", "segments/drafts", "segments/exports", "segments/sending"),
     },
     "segments/sending": {
-        *("api/answers", "api/client", "api/transfers", "audience/words"),
+        *("api/shapes", "api/client", "api/transfers", "audience/words"),
         *("report/tally", "segments/bigplans"),
     },
     "segments/big": {
-        *("api/answers", "api/client", "api/transfers"),
+        *("api/shapes", "api/client", "api/transfers"),
         *("audience/plan", "audience/planner", "report/tally"),
     },
     "segments/segments": {
-        *("api/answers", "api/client", "api/transfers", "audience/planner", "report/changes"),
+        *("api/client", "api/transfers", "audience/planner", "report/changes"),
     },
-    "report/check": {"api/answers", "api/client", "settings"},
+    "report/check": {"api/shapes", "api/client", "settings"},
     "report/progress": {"api/client", "segments/segments"},
     "intake/columns": {"settings"},
     "intake/demands": {"settings"},

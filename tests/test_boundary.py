@@ -15,6 +15,8 @@ from command_line import KEY
 from messages import lines, members, record, schema, state
 from running import SEGMENT, TOKEN
 
+from target_launchdarkly.sandbox import Fault
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -269,3 +271,15 @@ def test_log_at_debug_shows_where_an_error_came_from(
     assert KEY not in error
     assert "Traceback" in text
     assert TOKEN not in text
+
+
+def test_answer_of_another_shape_is_no_traceback(
+    sandbox: Sandbox, shell: Callable[..., Result]
+) -> None:
+    body = json.dumps({"key": SEGMENT, "version": 1, "creationDate": 1, "included": 5})
+    sandbox.faults.append(Fault("status", status=200, body=body, times=100))
+
+    result = shell("", max_retry_seconds=0)
+
+    assert result.returncode == 1
+    assert "included" in told(result)

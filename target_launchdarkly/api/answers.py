@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import requests
 
 from target_launchdarkly.api import quoting
+from target_launchdarkly.api.shapes import ShapeError, UserSegment
 from target_launchdarkly.errors import (
     ForbiddenError,
     LaunchDarklyError,
@@ -17,10 +18,14 @@ from target_launchdarkly.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from target_launchdarkly.api.calls import Call, Connection
 
 #: A JSON object as LaunchDarkly answers it.
 Answer: TypeAlias = dict[str, Any]
+
+T = TypeVar("T")
 
 #: Stands for the 403 of an environment that requires approvals. A bare 403 says the same by its
 #: status, so LaunchDarkly's message tells the two apart.
@@ -96,20 +101,26 @@ def object_of(response: requests.Response, call: Call) -> Answer:  # noqa: ARG00
     return answer
 
 
-def segment_of(response: requests.Response, call: Call) -> Answer:
-    """Return the segment that was asked for, or ask again: an answer without it is foreign."""
-    answer = object_of(response, call)
-    if answer.get("key") != call.segment_key:
+def shaped(parse: Callable[[Answer], T]) -> Callable[[requests.Response, Call], T]:
+    """Return what reads an answer by its shape, or asks again."""
+
+    def read(response: requests.Response, call: Call) -> T:
+        try:
+            return parse(object_of(response, call))
+        except ShapeError as error:
+            raise TransientError(
+                f"HTTP {response.status_code}, but in the answer {error}"
+            ) from error
+
+    return read
+
+
+def segment_of(response: requests.Response, call: Call) -> UserSegment:
+    """Return the segment that was asked for, or ask again: another one is foreign."""
+    segment = shaped(UserSegment.parse)(response, call)
+    if segment.key != call.segment_key:
         raise TransientError(f"HTTP {response.status_code}, but the answer is not the segment")
-    return answer
-
-
-def expiring_of(response: requests.Response, call: Call) -> Answer:
-    """Return an answer about expiring targets, or ask again: one without any list is foreign."""
-    answer = object_of(response, call)
-    if not isinstance(answer.get("items"), list):
-        raise TransientError(f"HTTP {response.status_code}, but the answer lists no targets")
-    return answer
+    return segment
 
 
 def import_id_of(response: requests.Response, call: Call) -> str | None:

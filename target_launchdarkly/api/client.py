@@ -11,23 +11,25 @@ import backoff
 import requests
 
 from target_launchdarkly.api.answers import (
-    Answer,
     TransientError,
     describe,
     nothing_of,
-    object_of,
     refusal,
     segment_of,
+    shaped,
     words_of,
 )
 from target_launchdarkly.api.calls import Call, Connection, Upload, quoted
 from target_launchdarkly.api.clock import Clock
 from target_launchdarkly.api.limits import refused_until, retry_at, used_up_until
 from target_launchdarkly.api.sessions import Sessions
+from target_launchdarkly.api.shapes import BigSegmentTarget, CallerIdentity, Environment
 from target_launchdarkly.errors import LaunchDarklyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Generator, Iterator, Mapping
+
+    from target_launchdarkly.api.shapes import UserSegment
 
 logger = logging.getLogger(__name__)
 
@@ -111,8 +113,8 @@ class Client:
         since = self._doubtful.get(segment_key)
         return since is not None and self._clock.monotonic() - since < DOUBT_SECONDS
 
-    def get_segment(self, segment_key: str) -> Answer:
-        """Return the segment as LaunchDarkly describes it (`UserSegment`).
+    def get_segment(self, segment_key: str) -> UserSegment:
+        """Return the segment as LaunchDarkly shows it.
 
         https://launchdarkly.com/docs/api/segments/get-segment
 
@@ -121,8 +123,8 @@ class Client:
         """
         return self.call(segment_key, "GET", read=segment_of)
 
-    def patch_segment(self, segment_key: str, body: Mapping[str, Any]) -> Answer:
-        """Apply a semantic patch; return the whole segment after it (`UserSegment`).
+    def patch_segment(self, segment_key: str, body: Mapping[str, Any]) -> UserSegment:
+        """Apply a semantic patch; return the whole segment after it.
 
         https://launchdarkly.com/docs/api/segments/patch-segment
 
@@ -142,29 +144,30 @@ class Client:
         # A conflict says that it is there: this request, or another's, came through before.
         self.call(segment_key, "POST", of="", read=nothing_of, body=body, accept={201, 409})
 
-    def get_membership(self, segment_key: str, context_key: str) -> Answer:
-        """Return `{"included": …, "excluded": …}` of one key of a big segment.
+    def get_membership(self, segment_key: str, context_key: str) -> BigSegmentTarget:
+        """Return where one key of a big segment stands.
 
         https://launchdarkly.com/docs/api/segments/get-segment-membership-for-context
         """
         path = f"{quoted(segment_key)}/contexts/{quoted(context_key)}"
-        return self.call(segment_key, "GET", of=path, read=object_of)
+        return self.call(segment_key, "GET", of=path, read=shaped(BigSegmentTarget.parse))
 
-    def get_caller_identity(self) -> Answer:
-        """Return who the token is (`CallerIdentityRep`).
+    def get_caller_identity(self) -> CallerIdentity:
+        """Return who the token is.
 
         https://launchdarkly.com/docs/api/other/get-caller-identity
         """
-        return self.call("", "GET", of="caller-identity", root="", read=object_of)
+        read = shaped(CallerIdentity.parse)
+        return self.call("", "GET", of="caller-identity", root="", read=read)
 
-    def get_environment(self) -> Answer:
-        """Return the environment (`Environment`).
+    def get_environment(self) -> Environment:
+        """Return the environment.
 
         https://launchdarkly.com/docs/api/environments/get-environment
         """
         project, environment = self._connection.project_key, self._connection.environment_key
         path = f"projects/{quoted(project)}/environments/{quoted(environment)}"
-        return self.call("", "GET", of=path, root="", read=object_of)
+        return self.call("", "GET", of=path, root="", read=shaped(Environment.parse))
 
     def looks(self, patience_seconds: float | None = None) -> Iterator[float]:
         """Yield for every look at something that takes its time, ever more rarely.

@@ -6,14 +6,14 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from target_launchdarkly.api import quoting
-from target_launchdarkly.api.answers import expiring_of
+from target_launchdarkly.api.answers import shaped
 from target_launchdarkly.api.calls import EXPIRING_TARGETS, quoted
 from target_launchdarkly.api.client import SEMANTIC_PATCH
+from target_launchdarkly.api.shapes import ExpiringTargets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from target_launchdarkly.api.answers import Answer
     from target_launchdarkly.api.client import Client
 
 logger = logging.getLogger(__name__)
@@ -22,19 +22,21 @@ logger = logging.getLogger(__name__)
 NOT_TOLD = "nothing is told"
 
 
-def get_expiring_targets(client: Client, segment_key: str) -> Answer:
-    """Return which targets of a segment leave when (`ExpiringTargetGetResponse`).
+def get_expiring_targets(client: Client, segment_key: str) -> ExpiringTargets:
+    """Return which targets of a segment leave when.
 
     https://launchdarkly.com/docs/api/segments/get-expiring-targets-for-segment
     """
     return _call(client, segment_key, "GET")
 
 
-def patch_expiring_targets(client: Client, segment_key: str, body: Mapping[str, Any]) -> Answer:
-    """Apply what can be applied of a semantic patch (`ExpiringTargetPatchResponse`).
+def patch_expiring_targets(
+    client: Client, segment_key: str, body: Mapping[str, Any]
+) -> ExpiringTargets:
+    """Apply what can be applied of a semantic patch; return what it changed.
 
-    Instructions that fail stand in its `errors`; the others are carried out. To send one again does
-    no harm: it fails if it was carried out before.
+    Instructions that fail stand in its `failures`; the others are carried out. To send one again
+    does no harm: it fails if it was carried out before.
 
     https://launchdarkly.com/docs/api/segments/patch-expiring-targets-for-segment
 
@@ -46,36 +48,26 @@ def patch_expiring_targets(client: Client, segment_key: str, body: Mapping[str, 
 
 def _call(
     client: Client, segment_key: str, method: str, body: Mapping[str, Any] | None = None
-) -> Answer:
+) -> ExpiringTargets:
     return client.call(
         segment_key,
         method,
         # Here the environment comes last.
         root=f"segments/{quoted(client.project_key)}/",
         of=f"{quoted(segment_key)}{EXPIRING_TARGETS}{quoted(client.environment_key)}",
-        read=expiring_of,
+        read=shaped(ExpiringTargets.parse),
         body=body,
         content_type=SEMANTIC_PATCH,
     )
 
 
-def errors_of(answer: Answer) -> list[tuple[int | None, str]]:
-    """Return the instructions of a patch that failed: their place from 0 on, and why.
+def errors_of(answer: ExpiringTargets) -> Iterator[tuple[int | None, str]]:
+    """Yield the instructions of a patch that failed: their place from 0 on, and why.
 
     A place is None where the answer does not say which. Why is LaunchDarkly's code, and what can be
     quoted of its message.
     """
-    errors = [*_told_errors(answer.get("errors"))]
-    count = answer.get("failedInstructions")
-    if isinstance(count, int):
-        errors += [(None, NOT_TOLD)] * (count - len(errors))
-    return errors
-
-
-def _told_errors(errors: Any) -> Iterator[tuple[int | None, str]]:
-    for error in errors if isinstance(errors, list) else ():
-        told: Mapping[str, Any] = error if isinstance(error, dict) else {}
-        index = told.get("instructionIndex")
+    for index, told in answer.failures:
         # Whole, it may name the context key.
-        logger.debug("An instruction on expiring targets failed: %s", told.get("message"))
-        yield index if isinstance(index, int) else None, quoting.told_by(told, None)
+        logger.debug("An instruction on expiring targets failed: %r", told)
+        yield index, quoting.told_by(told, None) if told else NOT_TOLD

@@ -42,8 +42,8 @@ def is_safe(url: str) -> bool:
     return bool(host) and (scheme == "https" or (scheme == "http" and is_loopback(host)))
 
 
-def file_link(answer: Mapping[str, Any], api_url: str) -> str:
-    """Return the URL of an export's file: the one link in `_links` that is no API resource.
+def file_link(links: Mapping[str, Any], api_url: str) -> str:
+    """Return the URL of an export's file: the one of its links that is no API resource.
 
     How LaunchDarkly calls that link, and where it leads, is not documented.
     https://launchdarkly.com/docs/api/segments/get-big-segment-export
@@ -51,8 +51,7 @@ def file_link(answer: Mapping[str, Any], api_url: str) -> str:
     Raises:
         ExportError: There is no such link, or more than one, or others could read along.
     """
-    links = answer.get("_links")
-    found = [*_others(links.values(), api_url)] if isinstance(links, Mapping) else []
+    found = [*_others(links.values(), api_url)]
     elsewhere = [each for each in found if origin(each[0]) != origin(api_url)]
     files = [each for each in elsewhere or found if each[1] in FILE_TYPES or _is_csv(each[0])]
     urls = {url for url, _ in (elsewhere if len(elsewhere) == 1 else files)}

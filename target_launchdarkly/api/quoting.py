@@ -54,6 +54,14 @@ MEDIA_TYPES = frozenset(
         *("application/problem+json", "text/html", "text/plain", "text/xml", "text/csv"),
     }
 )
+#: The tools that LaunchDarkly syncs segments from.
+#: https://launchdarkly.com/docs/home/flags/synced-segments
+TOOLS = frozenset(
+    {
+        *("amplitude", "braze", "census", "heap", "hightouch", "iterable", "mparticle"),
+        *("rudderstack", "segment", "snowflake", "tealium", "twilio-segment"),
+    }
+)
 
 
 def told_by(body: Any, content_type: str | None) -> str:
@@ -102,3 +110,8 @@ def media_type(content_type: str | None) -> str:
     if not named:
         return "no content type"
     return named if named in MEDIA_TYPES else "another content type"
+
+
+def tool(name: str) -> str:
+    """Return the name of a tool that syncs a segment, if it is one of the usual ones."""
+    return name if name.lower() in TOOLS else "another tool"

@@ -16,18 +16,19 @@ from target_launchdarkly.api.answers import (
     describe,
     export_id_of,
     import_id_of,
-    object_of,
+    shaped,
 )
 from target_launchdarkly.api.calls import Upload, quoted
 from target_launchdarkly.api.links import file_link, is_safe
 from target_launchdarkly.api.quoting import code
+from target_launchdarkly.api.shapes import Transfer
 from target_launchdarkly.errors import ExportError, LaunchDarklyError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_launchdarkly.api.answers import Answer
     from target_launchdarkly.api.client import Client
+    from target_launchdarkly.api.shapes import UserSegment
 
 logger = logging.getLogger(__name__)
 
@@ -65,23 +66,23 @@ class Transfers:
         #: LaunchDarkly takes one import at a time in an environment.
         self._import = threading.Lock()
 
-    def await_foreign(self, segment_key: str, answer: Answer) -> Answer:
+    def await_foreign(self, segment_key: str, segment: UserSegment) -> UserSegment:
         """Wait until no import of a segment is going on: it would undo what is changed meanwhile.
 
         Args:
             segment_key: The segment.
-            answer: As LaunchDarkly showed it last; returned as it is if there is no import.
+            segment: As LaunchDarkly showed it last; returned as it is if there is no import.
 
         Raises:
             LaunchDarklyError: The import goes on longer than `max_import_seconds`.
         """
-        if not answer.get("_importInProgress"):
-            return answer
+        if not segment.has_import:
+            return segment
         logger.info("Segment '%s' has an import in progress: waiting for its end.", segment_key)
         for _ in self.client.looks(self._max_seconds):
-            answer = self.client.get_segment(segment_key)
-            if not answer.get("_importInProgress"):
-                return answer
+            segment = self.client.get_segment(segment_key)
+            if not segment.has_import:
+                return segment
         raise LaunchDarklyError(
             f"Segment '{segment_key}' has an import in progress, which would undo changes made "
             "meanwhile. Look at the segment in LaunchDarkly: let the import end, or have it "
@@ -141,8 +142,7 @@ class Transfers:
         """
         path = f"{quoted(segment_key)}/imports/{quoted(import_id)}"
         for waited in self.client.looks(self._max_seconds):  # noqa: B007 told when it ends
-            answer = self.client.call(segment_key, "GET", of=path, read=object_of)
-            status = str(answer.get("status"))
+            status = self._look(segment_key, path).status
             if status == "complete":
                 return
             if status in IMPORT_ENDS:
@@ -205,16 +205,18 @@ class Transfers:
         """
         path = f"{quoted(segment_key)}/exports/{quoted(export_id)}"
         for waited in self.client.looks(self._max_seconds):  # noqa: B007 told when it ends
-            answer = self.client.call(segment_key, "GET", of=path, read=object_of)
-            status = str(answer.get("status")).lower()
-            if status == "complete":
-                return file_link(answer, self.client.api_url)
-            if status in EXPORT_ENDS:
-                raise ExportError(f"export {export_id} has ended as '{status}'.")
+            export = self._look(segment_key, path)
+            if export.status == "complete":
+                return file_link(export.links, self.client.api_url)
+            if export.status in EXPORT_ENDS:
+                raise ExportError(f"export {export_id} has ended as '{export.status}'.")
         raise ExportError(
             f"export {export_id} is not complete after {waited:.0f} s (status "
-            f"'{code(status)}'), and waiting on would pass max_import_seconds."
+            f"'{code(export.status)}'), and waiting on would pass max_import_seconds."
         )
+
+    def _look(self, segment_key: str, path: str) -> Transfer:
+        return self.client.call(segment_key, "GET", of=path, read=shaped(Transfer.parse))
 
     def _download(self, url: str) -> IO[bytes]:
         file = TemporaryFile()  # noqa: SIM115 the caller's

@@ -36,6 +36,8 @@ class Records:
         self._before = 0
         self._way: Way | None = None
         self._todo: Iterator[bytes] | None = None
+        #: Whether the line after the one in work was read, to see that it is none of these.
+        self._is_ahead = False
         #: How many records were taken.
         self.taken = 0
         self._layout = 0
@@ -49,7 +51,7 @@ class Records:
     def line_number(self) -> int:
         """The line in work, counted from 1."""
         if self._todo is not None:
-            return self._before - length_hint(self._todo)
+            return self._before - length_hint(self._todo) - self._is_ahead
         return self._before + (self._way.position if self._way else 0)
 
     def rest(self, source: IO[bytes]) -> Iterator[bytes]:
@@ -98,7 +100,9 @@ class Records:
                 if way is not None:
                     way.take(message.record, message.version)
                     continue
+                self._is_ahead = True
                 self.settle()
+                self._is_ahead = False
                 yield line
                 if self._layout != self._target.layout:
                     self._compile()

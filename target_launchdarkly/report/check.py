@@ -11,8 +11,8 @@ from target_launchdarkly.errors import NotFoundError, TargetError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from target_launchdarkly.api.answers import Answer
     from target_launchdarkly.api.client import Client
+    from target_launchdarkly.api.shapes import CallerIdentity, Environment, UserSegment
     from target_launchdarkly.settings import Settings
 
 #: The role actions without which no target of a segment can be changed.
@@ -64,16 +64,13 @@ def findings(settings: Settings, client: Client) -> Iterator[Finding]:
         yield Finding(True, "segments", "named by the records; none to look at before they come")
 
 
-def _named(identity: Answer) -> str:
-    name = identity.get("tokenName")
-    return f" (token '{name}')" if name else ""
+def _named(identity: CallerIdentity) -> str:
+    return f" (token '{identity.token_name}')" if identity.token_name else ""
 
 
-def _environment_finding(settings: Settings, environment: Answer) -> Finding:
+def _environment_finding(settings: Settings, environment: Environment) -> Finding:
     subject = f"project '{settings.project_key}', environment '{settings.environment_key}'"
-    by_resource = environment.get("resourceApprovalSettings") or {}
-    approval = by_resource.get("segment") or {}
-    if approval.get("required"):
+    if environment.needs_approvals:
         return Finding(
             False,
             subject,
@@ -99,7 +96,7 @@ def _segment_finding(segment_key: str, named: Named, settings: Settings, client:
     subject = f"segment '{segment_key}'"
     try:
         segment = client.get_segment(segment_key)
-        if named.has_moments and not segment.get("unbounded"):
+        if named.has_moments and not segment.is_big:
             get_expiring_targets(client, segment_key)
     except NotFoundError as error:
         if settings.create_segment != "never" and "segment" in error.unknown:
@@ -111,19 +108,17 @@ def _segment_finding(segment_key: str, named: Named, settings: Settings, client:
     return Finding(problem is None, subject, problem or _described(segment, named))
 
 
-def _segment_problem(segment: Answer, named: Named) -> str | None:
-    if segment.get("_external"):
-        return f"is synced by {segment['_external']}. Choose a segment that no other tool keeps."
-    own_kind = segment.get("unboundedContextKind") or "user"
-    if segment.get("unbounded") and named.context_kinds != {own_kind}:
-        return f"is a big segment of context kind '{own_kind}'. Set context_kind to it."
-    denied = {each.get("action") for each in (segment.get("_access") or {}).get("denied") or ()}
+def _segment_problem(segment: UserSegment, named: Named) -> str | None:
+    if segment.external:
+        return f"is synced by {segment.external}. Choose a segment that no other tool keeps."
+    if segment.is_big and named.context_kinds != {segment.context_kind}:
+        return f"is a big segment of context kind '{segment.context_kind}'. Set context_kind to it."
     needed = [*NEEDED_ACTIONS]
     if named.has_moments:
         needed.append(EXPIRING_ACTION)
-    if named.is_exported and segment.get("unbounded"):
+    if named.is_exported and segment.is_big:
         needed.append(EXPORT_ACTION)
-    missing = [action for action in needed if action in denied]
+    missing = [action for action in needed if action in segment.denied]
     if missing:
         return (
             f"the token may not {' or '.join(missing)}. Give it the Writer role, or a custom role "
@@ -132,10 +127,10 @@ def _segment_problem(segment: Answer, named: Named) -> str | None:
     return None
 
 
-def _described(segment: Answer, named: Named) -> str:
+def _described(segment: UserSegment, named: Named) -> str:
     kinds = ", ".join(sorted(named.context_kinds))
-    if segment.get("unbounded"):
-        count = (segment.get("_unboundedMetadata") or {}).get("includedCount", 0)
+    if segment.is_big:
+        count = segment.included_count or 0
         refused = "; a record with an end of membership is refused" if named.has_moments else ""
         exported = (
             f"; a snapshot exports who is a member, for which the token needs {EXPORT_ACTION}"
@@ -143,8 +138,6 @@ def _described(segment: Answer, named: Named) -> str:
             else ""
         )
         return f"big segment of kind {kinds}, {count:,} included{exported}{refused}"
-    count = len(segment.get("included") or ()) + sum(
-        len(each.get("values") or ()) for each in segment.get("includedContexts") or ()
-    )
+    count = sum(map(len, segment.included.values()))
     ends = "; memberships end by themselves" if named.has_moments else ""
     return f"standard segment, {count:,} included of all kinds; synced kind: {kinds}{ends}"

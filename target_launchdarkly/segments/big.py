@@ -16,7 +16,7 @@ from target_launchdarkly.segments.sending import LeftOut, Sender
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from target_launchdarkly.api.answers import Answer
+    from target_launchdarkly.api.shapes import UserSegment
     from target_launchdarkly.api.transfers import Transfers
     from target_launchdarkly.audience.plan import Policy
     from target_launchdarkly.audience.planner import Planner
@@ -38,35 +38,34 @@ class BigSegment:
 
     Args:
         key: The segment key.
-        answer: The segment as LaunchDarkly showed it first.
+        shown: The segment as LaunchDarkly showed it first.
         transfers: Exports the members, and imports many; its client is asked for all else.
         requests: How plans are sent.
         tally: Counts what is acknowledged.
     """
 
     def __init__(
-        self, key: str, answer: Answer, transfers: Transfers, requests: Requests, tally: Tally
+        self, key: str, shown: UserSegment, transfers: Transfers, requests: Requests, tally: Tally
     ) -> None:
         self.key = key
         self._tally = tally
         self._tally.is_big = True
         self._client = transfers.client
         self._requests = requests
-        self._audience = Audience(key, answer.get("unboundedContextKind") or "user")
+        self._audience = Audience(key, shown.context_kind)
         self._exports = Exports(key, transfers, self._look)
         self._left_out = left_out = LeftOut()
         self._plans = BigPlans(self._audience, self._exports, requests, left_out)
         self._sender = Sender(self._audience, transfers, requests, tally, left_out)
         self._is_open = False
-        self.see(answer)
+        self.see(shown)
 
-    def see(self, answer: Answer) -> None:
+    def see(self, shown: UserSegment) -> None:
         """Take how many targets LaunchDarkly shows."""
-        counts = answer.get("_unboundedMetadata") or {}
-        self._members: int | None = counts.get("includedCount")
-        self._has_excluded = counts.get("excludedCount") != 0
+        self._members = shown.included_count
+        self._has_excluded = shown.excluded_count != 0
         #: Nobody is a member of what is still to be created, and it cannot be looked at.
-        self._is_there = answer.get("version") != 0
+        self._is_there = shown.version != 0
 
     def _look(self) -> int | None:
         self.see(self._client.get_segment(self.key))
@@ -214,7 +213,7 @@ class BigSegment:
         if context_key is None:
             return True
         found = self._client.get_membership(self.key, context_key)
-        return bool(found.get("included")) == expected
+        return found.is_included == expected
 
     def _demand_kind(self, context_kind: str) -> None:
         own_kind = self._audience.context_kind

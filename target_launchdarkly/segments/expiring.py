@@ -18,8 +18,8 @@ from target_launchdarkly.segments.patches import expiring_patch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from target_launchdarkly.api.answers import Answer
     from target_launchdarkly.api.client import Client
+    from target_launchdarkly.api.shapes import ExpiringTargets as Answer
     from target_launchdarkly.audience.expirations import ExpirationChange
     from target_launchdarkly.audience.plan import Plan
     from target_launchdarkly.report.tally import Tally
@@ -140,7 +140,7 @@ class ExpiringTargets:
 
     def _take(self, chunk: Sequence[ExpirationChange], answer: Answer) -> Counter[str]:
         """Take an answer as the new view of what its request changed."""
-        errors = errors_of(answer)
+        errors = [*errors_of(answer)]
         failed = {index for index, _ in errors}
         if None not in failed:
             shown = listed_of(answer)
@@ -163,12 +163,8 @@ class ExpiringTargets:
 def listed_of(answer: Answer) -> Listed:
     """Return the expirations of included targets that an answer lists."""
     listed: Listed = {}
-    for item in answer["items"]:
-        if not isinstance(item, dict) or item.get("targetType") != "included":
-            continue
-        kind, key = item.get("contextKind"), item.get("contextKey")
-        ends_ms, version = item.get("expirationDate"), item.get("_version")
-        if isinstance(kind, str) and isinstance(key, str) and isinstance(ends_ms, int):
-            known = version if isinstance(version, int) else None
-            listed.setdefault(kind, {})[key] = Expiration(ends_ms, known)
+    for item in answer.items:
+        if item.target_type == "included":
+            of_kind = listed.setdefault(item.context_kind, {})
+            of_kind[item.context_key] = Expiration(item.expires_ms, item.version)
     return listed

@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING
 from target_launchdarkly.audience.plan import Sight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from typing import Any
-
     from target_launchdarkly.audience.plan import Change
-
-#: The context kind whose targets stand in `included` and `excluded` themselves.
-USER = "user"
 
 
 @dataclass(slots=True)
@@ -53,30 +47,3 @@ class Lists:
             (self.barred.discard if key in self.barred else self.lifted.add)(key)
         if "exclude" in change.steps:
             (self.lifted.discard if key in self.lifted else self.barred.add)(key)
-
-
-def listed(answer: Mapping[str, Any], name: str, context_kind: str) -> Iterator[str]:
-    """Yield the included or excluded targets of a kind, as an answer lists them."""
-    if context_kind == USER:
-        yield from answer.get(name) or ()
-    # Users stand in the plain list; a list of their own kind is read as well, should one appear.
-    for targets in answer.get(f"{name}Contexts") or ():
-        if targets.get("contextKind") == context_kind:
-            yield from targets.get("values") or ()
-
-
-def age_of(answer: Mapping[str, Any]) -> tuple[int, int]:
-    """Return what grows with every change of a segment, also when it is deleted and made anew."""
-    created, version = answer.get("creationDate"), answer.get("version")
-    return (
-        created if isinstance(created, int) else 0,
-        version if isinstance(version, int) else 0,
-    )
-
-
-def size_of(answer: Mapping[str, Any]) -> int:
-    """Return how many individual targets a segment has, of all kinds."""
-    lists = [answer.get(name) for name in ("included", "excluded")]
-    for name in ("includedContexts", "excludedContexts"):
-        lists += [targets.get("values") for targets in answer.get(name) or ()]
-    return sum(len(each or ()) for each in lists)

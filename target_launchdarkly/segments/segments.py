@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from target_launchdarkly.api.shapes import UserSegment
 from target_launchdarkly.errors import NotFoundError, SegmentError, TargetError
 from target_launchdarkly.report.tally import Tally
 from target_launchdarkly.segments.big import BigSegment
@@ -14,7 +15,6 @@ from target_launchdarkly.segments.standard import StandardSegment
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from target_launchdarkly.api.answers import Answer
     from target_launchdarkly.api.transfers import Transfers
     from target_launchdarkly.audience.planner import Planner
     from target_launchdarkly.report.changes import Changes, SegmentChanges
@@ -60,16 +60,16 @@ class Segment:
             SegmentError: The segment, or this kind in it, cannot be synced.
         """
         if self._opened is None:
-            answer = self._read(context_kind)
+            shown = self._read(context_kind)
             self._body = self._body_of(context_kind)
-            self._opened = self._of_its_type(answer)
+            self._opened = self._of_its_type(shown)
         self._opened.open(context_kind, planner)
 
-    def _of_its_type(self, answer: Answer) -> StandardSegment | BigSegment:
+    def _of_its_type(self, shown: UserSegment) -> StandardSegment | BigSegment:
         how = (self._requests, self.tally)
-        if answer.get("unbounded"):
-            return BigSegment(self.key, answer, self._transfers, *how)
-        return StandardSegment(self.key, answer, self._client, *how)
+        if shown.is_big:
+            return BigSegment(self.key, shown, self._transfers, *how)
+        return StandardSegment(self.key, shown, self._client, *how)
 
     def draft(self, planner: Planner) -> Draft:
         """Return what its plan comes to; if the segment is missing, carrying it out creates it."""
@@ -88,42 +88,40 @@ class Segment:
         """
         assert self._opened is not None  # noqa: S101
         if not self._requests.is_dry_run:
-            answer = self._create_it()
-            if bool(answer.get("unbounded")) != (self._create == "big"):
+            shown = self._create_it()
+            if shown.is_big != (self._create == "big"):
                 raise SegmentError(
                     f"Segment '{self.key}' was created meanwhile, of another type. Run again."
                 )
-            self._opened.see(answer)
+            self._opened.see(shown)
         self._is_created = True
         draft = self._opened.draft(planner)
         if draft.problems:
             raise SegmentError(f"Segment '{self.key}': {' '.join(draft.problems)}")
         draft.carry_out()
 
-    def _read(self, context_kind: str) -> Answer:
+    def _read(self, context_kind: str) -> UserSegment:
         """Return the segment, or what it will be once it is created."""
         try:
-            answer = self._client.get_segment(self.key)
+            shown = self._client.get_segment(self.key)
         except NotFoundError as error:
             if self._create == "never" or "segment" not in error.unknown:
                 raise
             self.tally.was_created = True
-            return self._body_of(context_kind) | {
-                # What is there has a version of at least 1.
-                "version": 0,
-                "_unboundedMetadata": {"includedCount": 0, "excludedCount": 0},
-            }
-        if answer.get("_external"):
+            is_big = self._create == "big"
+            # What is there has a version of at least 1.
+            return UserSegment(self.key, 0, 0, is_big, context_kind, {}, {}, 0, 0)
+        if shown.external:
             raise SegmentError(
-                f"Segment '{self.key}' is synced by {answer['_external']}, which would undo every "
+                f"Segment '{self.key}' is synced by {shown.external}, which would undo every "
                 "change made here. Choose a segment that no other tool keeps."
             )
-        return self._transfers.await_foreign(self.key, answer)
+        return self._transfers.await_foreign(self.key, shown)
 
-    def _body_of(self, context_kind: str) -> Answer:
+    def _body_of(self, context_kind: str) -> dict[str, Any]:
         """Return the segment to create, saying in it where it comes from."""
         is_big = self._create == "big"
-        body: Answer = {
+        body: dict[str, Any] = {
             "key": self.key,
             "name": self.key,
             "description": "Audience synced by target-launchdarkly. Its individual targets are "
@@ -133,7 +131,7 @@ class Segment:
         }
         return body | ({"unboundedContextKind": context_kind} if is_big else {})
 
-    def _create_it(self) -> Answer:
+    def _create_it(self) -> UserSegment:
         for _ in self._client.looks():
             self._client.create_segment(self.key, self._body)
             try:

@@ -20,7 +20,7 @@ from target_launchdarkly.segments.patches import chunks, semantic_patch
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from target_launchdarkly.api.answers import Answer
+    from target_launchdarkly.api.shapes import UserSegment
     from target_launchdarkly.api.transfers import Transfers
     from target_launchdarkly.audience.plan import Policy, Step
     from target_launchdarkly.audience.words import Audience
@@ -49,14 +49,14 @@ class Sent:
     #: Whether it was sent because it did not hold, and is counted already.
     is_mending: bool = False
     #: How it showed the segment last; None if it was changed since.
-    answer: Answer | None = None
+    answer: UserSegment | None = None
     #: How many more members there must be than before, if the plan was drawn by a look at them.
     growth: int = 0
     #: The last key of each kind: where these are, the others before them are.
     joined: str | None = None
     left: str | None = None
 
-    def note(self, changes: list[Change], answer: Answer | None) -> None:
+    def note(self, changes: list[Change], answer: UserSegment | None) -> None:
         """Take note of changes that were accepted together."""
         self.answer = answer
         for change in changes:
@@ -172,7 +172,7 @@ class Sender:
                 removed,
             )
 
-    def _send_patch(self, changes: list[Change]) -> Answer:
+    def _send_patch(self, changes: list[Change]) -> UserSegment:
         body = semantic_patch(
             changes,
             environment_key=self._client.environment_key,
@@ -195,7 +195,7 @@ class Sender:
         )
         try:
             for change in search:
-                self._leave_out(change, policy)
+                self._leave_out(change, policy, refusal)
         except RefusedError as error:
             if not self._left_out.excluded:
                 raise
@@ -205,10 +205,10 @@ class Sender:
                 "excluded_key_action to 'include'."
             ) from error
 
-    def _leave_out(self, change: Change, policy: Policy) -> None:
+    def _leave_out(self, change: Change, policy: Policy, refusal: RefusedError) -> None:
         """Take note of a key that is refused alone, and of why."""
         segment_key, left_out = self._audience.segment_key, self._left_out
-        if not self._is_excluded_by_hand(change):
+        if not self._is_excluded_by_hand(change, refusal):
             left_out.refused.add(change.context_key)
             self._tally.refused = len(left_out.refused)
             self._tally.note_refused(change)
@@ -222,12 +222,13 @@ class Sender:
         self._tally.excluded_by_hand = len(left_out.excluded)
         self._tally.note_excluded(change)
 
-    def _is_excluded_by_hand(self, change: Change) -> bool:
+    def _is_excluded_by_hand(self, change: Change, refusal: RefusedError) -> bool:
         """Whether a key is refused because it is excluded, which no list shows."""
         if "include" not in change.steps or "lift" in change.steps:
             return False
+        self._requests.halving.spend(refusal)
         found = self._client.get_membership(self._audience.segment_key, change.context_key)
-        return bool(found.get("excluded"))
+        return found.is_excluded
 
     def _import(self, plan: BigPlan, mode: str, sent: Sent) -> None:
         for file in key_files(plan.joining.batches()):

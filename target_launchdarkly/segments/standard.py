@@ -10,14 +10,14 @@ from target_launchdarkly.audience.words import Audience
 from target_launchdarkly.errors import RefusedError, SegmentError
 from target_launchdarkly.segments.drafts import Draft, tell_refused, warn_of_excluded
 from target_launchdarkly.segments.expiring import ExpiringTargets
-from target_launchdarkly.segments.lists import Lists, age_of, listed, size_of
+from target_launchdarkly.segments.lists import Lists
 from target_launchdarkly.segments.patches import chunks, semantic_patch
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from target_launchdarkly.api.answers import Answer
     from target_launchdarkly.api.client import Client
+    from target_launchdarkly.api.shapes import UserSegment
     from target_launchdarkly.audience.expirations import ExpirationChange
     from target_launchdarkly.audience.plan import Change, Plan
     from target_launchdarkly.audience.planner import Planner
@@ -40,21 +40,21 @@ class StandardSegment:
 
     Args:
         key: The segment key.
-        answer: The segment as LaunchDarkly showed it first.
+        shown: The segment as LaunchDarkly showed it first.
         client: Asked when a plan is carried out.
         requests: How plans are sent.
         tally: Counts what is acknowledged.
     """
 
     def __init__(
-        self, key: str, answer: Answer, client: Client, requests: Requests, tally: Tally
+        self, key: str, shown: UserSegment, client: Client, requests: Requests, tally: Tally
     ) -> None:
         self.key = key
         self._tally = tally
         self._client = client
         self._requests = requests
-        self._first = answer
-        self._last = answer
+        self._first = shown
+        self._last = shown
         #: Whether the last look showed what is older than another answer.
         self._is_unseen = False
         self._lists: dict[str, Lists] = {}
@@ -66,9 +66,9 @@ class StandardSegment:
         """Plan the targets of this kind from here on."""
         if context_kind not in self._lists:
             self._lists[context_kind] = Lists(
-                set(listed(self._last, "included", context_kind)),
-                set(listed(self._last, "excluded", context_kind)),
-                frozenset(listed(self._first, "included", context_kind)),
+                set(self._last.included.get(context_kind, ())),
+                set(self._last.excluded.get(context_kind, ())),
+                frozenset(self._first.included.get(context_kind, ())),
             )
 
     def plan(self, planner: Planner) -> list[Plan]:
@@ -223,7 +223,7 @@ class StandardSegment:
         Raises:
             RefusedError: The cause is none of the keys, or they are too many.
         """
-        if size_of(self._last) + _growth(chunk) > MAX_TARGETS:
+        if self._last.size + _growth(chunk) > MAX_TARGETS:
             # A segment that is full takes a change that changes nothing, and none of the others.
             raise refusal
         for change in self._requests.halving.search(
@@ -252,7 +252,7 @@ class StandardSegment:
     def _cut(self, plans: Sequence[Plan]) -> list[list[Change]]:
         return list(chunks(_changes(plans), self._requests.max_operations))
 
-    def _patch(self, chunk: Sequence[Change]) -> Answer:
+    def _patch(self, chunk: Sequence[Change]) -> UserSegment:
         body = semantic_patch(
             chunk, environment_key=self._client.environment_key, comment=self._requests.comment
         )
@@ -261,22 +261,22 @@ class StandardSegment:
     def _look(self) -> None:
         self._is_unseen = not self.see(self._client.get_segment(self.key))
 
-    def see(self, answer: Answer) -> bool:
+    def see(self, shown: UserSegment) -> bool:
         """Take LaunchDarkly's answer as the new view, unless it is older than what was seen."""
-        if age_of(answer) < age_of(self._last):
+        if shown.age < self._last.age:
             return False
-        self._last = answer
+        self._last = shown
         for context_kind, lists in self._lists.items():
-            lists.included = set(listed(answer, "included", context_kind))
+            lists.included = set(shown.included.get(context_kind, ()))
             lists.joined |= lists.included - lists.first
-            lists.excluded = set(listed(answer, "excluded", context_kind))
+            lists.excluded = set(shown.excluded.get(context_kind, ()))
         return True
 
     def _warn(self, plans: Sequence[Plan]) -> None:
         if excluded := sum(plan.excluded_by_hand for plan in plans):
             warn_of_excluded(self.key, excluded)
         growth = _growth(_changes(plans))
-        if growth > 0 and size_of(self._last) + growth > MAX_TARGETS:
+        if growth > 0 and self._last.size + growth > MAX_TARGETS:
             logger.warning(
                 "Segment '%s' passes %d individual targets, which is what LaunchDarkly supports in "
                 "a standard segment. Create a big segment for this audience (create_segment: big "

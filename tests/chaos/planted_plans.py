@@ -98,7 +98,7 @@ BROUGHT_BACK = [
     Planted(
         "an answer that is older than the last is believed",
         "segments/standard.py",
-        "        if age_of(answer) < age_of(self._last):\n            return False\n",
+        "        if shown.age < self._last.age:\n            return False\n",
         "",
     ),
     Planted(

@@ -119,7 +119,7 @@ REQUESTS = [
     Planted(
         "what a created segment holds is not looked at",
         "segments/segments.py",
-        "            self._opened.see(answer)\n",
+        "            self._opened.see(shown)\n",
         "",
         8_000,
     ),
@@ -156,9 +156,9 @@ REQUESTS = [
     ),
     Planted(
         "every kind is a user",
-        "segments/lists.py",
-        '        if targets.get("contextKind") == context_kind:\n',
-        "        if context_kind != USER:\n",
+        "api/shapes.py",
+        'targets.setdefault(each.text("contextKind"), [])',
+        "targets.setdefault(USER, [])",
         6_000,
     ),
     Planted(

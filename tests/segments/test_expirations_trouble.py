@@ -20,6 +20,7 @@ from messages import keys, leavers, members, schema, state
 from running import SEGMENT
 
 from target_launchdarkly.api.expiring import NOT_TOLD, errors_of
+from target_launchdarkly.api.shapes import ExpiringTargets
 from target_launchdarkly.errors import LaunchDarklyError
 from target_launchdarkly.sandbox import Fault, ForeignChange
 from target_launchdarkly.segments.expiring import listed_of
@@ -248,24 +249,21 @@ def test_patch_that_is_refused_whole_is_planned_again_once(
         pytest.param({}, True, id="as-documented"),
         pytest.param({"_version": None}, True, id="without-version"),
         pytest.param({"targetType": "excluded"}, False, id="excluded"),
-        pytest.param({"targetType": None}, False, id="without-type"),
-        pytest.param({"contextKind": None}, False, id="without-kind"),
-        pytest.param({"contextKey": 7}, False, id="key-is-no-text"),
-        pytest.param({"expirationDate": "2027"}, False, id="date-is-text"),
     ],
 )
-def test_expiration_is_read_if_it_is_one(item: dict[str, Any], is_read: bool) -> None:
-    whole = {
-        "_version": 3,
-        "expirationDate": SOON,
-        "contextKind": "user",
-        "contextKey": "a",
-        "targetType": "included",
-    }
-
-    listed = listed_of({"items": [None, whole | item]})
+def test_expiration_of_an_included_target_is_read(item: dict[str, Any], is_read: bool) -> None:
+    listed = listed_of(ExpiringTargets.parse({"items": [EXPIRING | item]}))
 
     assert bool(listed.get("user")) is is_read
+
+
+EXPIRING = {
+    "_version": 3,
+    "expirationDate": SOON,
+    "contextKind": "user",
+    "contextKey": "a",
+    "targetType": "included",
+}
 
 
 @pytest.mark.parametrize(
@@ -294,11 +292,10 @@ def test_expiration_is_read_if_it_is_one(item: dict[str, Any], is_read: bool) ->
             [(2, UNKNOWN), (None, NOT_TOLD), (None, NOT_TOLD)],
             id="more-failed-than-are-told",
         ),
-        pytest.param({"errors": [7, {}]}, [(None, UNKNOWN)] * 2, id="malformed"),
-        pytest.param({"errors": "user-1"}, [], id="no-list"),
+        pytest.param({"failedInstructions": 10**12}, [(None, NOT_TOLD)] * 1_500, id="absurd"),
     ],
 )
 def test_failed_instructions_are_told_by_code_and_place(
     answer: dict[str, Any], expected: list[tuple[int | None, str]]
 ) -> None:
-    assert errors_of(answer) == expected
+    assert [*errors_of(ExpiringTargets.parse({"items": []} | answer))] == expected
