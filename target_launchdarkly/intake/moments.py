@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from decimal import Decimal
 
 from target_launchdarkly.errors import InvalidRecordError
@@ -21,8 +21,8 @@ _ISO_8601 = re.compile(
     r"(?:[Tt ]([0-9]{2}):?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]+))?)?"
     r" ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_MINUTES_A_DAY = 24 * 60
 
 _HOW = (
     "Write a moment as ISO 8601 with an offset (2026-12-31T18:00:00+01:00), as a date, or as epoch "
@@ -88,32 +88,46 @@ def _of_text(text: str, name: str) -> int | None:
             f"'{name}' holds a time without an offset, so nobody knows which moment it means. Let "
             "the model cast it to a timestamp with time zone, or add the offset ('Z' for UTC)."
         )
-    parts = [int(part or 0) for part in (year, month, day, hour, minute, second)]
     try:
-        utc = datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]
-        ends = (utc - _EPOCH - _offset(offset)) // _MILLISECOND
+        days = date(int(year), int(month), int(day)).toordinal() - _EPOCH_DAY
+        minutes = days * _MINUTES_A_DAY + _minutes(hour, minute) - _offset_minutes(offset)
+        seconds = minutes * 60 + _below(60, second)
     except ValueError:
         raise InvalidRecordError(
             f"'{name}' holds a date or time that no calendar has. {_HOW}"
         ) from None
+    ends = seconds * 1000 + int((fraction or "")[:3].ljust(3, "0"))
     if ends < EARLIEST_MS:
         raise InvalidRecordError(
             f"'{name}' holds a moment before the year 2000, as some systems write that there is "
             "none. Let the model make it null where membership never ends."
         )
-    return ends + int((fraction or "")[:3].ljust(3, "0")) if ends < LATEST_MS else None
+    return ends if ends < LATEST_MS else None
 
 
-def _offset(text: str | None) -> timedelta:
+def _offset_minutes(text: str | None) -> int:
     """Return an offset as ISO 8601 writes it, e.g. `+01:00`, `-0330`, `+01` or `Z`.
 
     Raises:
         ValueError: No place on Earth has it.
     """
     if text is None or text in {"Z", "z"}:
-        return timedelta()
-    hours, minutes = int(text[1:3]), int(text[3:].lstrip(":") or 0)
-    if hours > 23 or minutes > 59:  # noqa: PLR2004 of a day, of an hour
-        raise ValueError(text)
-    offset = timedelta(hours=hours, minutes=minutes)
-    return -offset if text[0] == "-" else offset
+        return 0
+    minutes = _minutes(text[1:3], text[3:].lstrip(":"))
+    return -minutes if text[0] == "-" else minutes
+
+
+def _minutes(hours: str | None, minutes: str | None) -> int:
+    return _below(24, hours) * 60 + _below(60, minutes)
+
+
+def _below(limit: int, digits: str | None) -> int:
+    """Return a number that must be less than some other; no digits are none.
+
+    Raises:
+        ValueError: It is not.
+    """
+    number = int(digits or 0)
+    if number >= limit:
+        raise ValueError(digits)
+    return number

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 #: Stands among the words for a flag that says nothing in the stream's mode.
 NOTHING = -1
-#: Stands for a moment that the sink has to look at.
-UNCLEAR = -1
+#: Stand for a moment that the sink has to look at, and for one that has passed.
+UNCLEAR, PASSED = -1, -2
+#: So many values of moments are remembered: people's trials often end together.
+MAX_MOMENTS = 10_000
 
 
 class _Lane:
@@ -77,6 +79,8 @@ class Way:
         self._has_sizes = sink.columns.size is not None
         self._has_segments = sink.columns.segment is not None
         self._has_moments = sink.columns.expires is not None
+        #: By what rows say of the end of membership.
+        self._moments: dict[object, int] = {}
         #: By what a row says of its segment.
         self._lanes: dict[object, _Lane] = {}
         self._busy: list[_Lane] = []
@@ -170,28 +174,42 @@ class Way:
             or version != self._version
         ):
             self._process(row, version)
+            return
+        moment = NEVER
+        if word == IN and self._has_moments and row.expires is not None:
+            moment = self._moment(row.expires, lane)
+            if moment == PASSED:
+                moment, word = NEVER, self._words.get(False)
+        if moment == UNCLEAR or word is None:
+            self._process(row, version)
         elif word < 0:
             self._note(lane, 1, 1)
-        elif (moment := self._moment(row, word, lane)) == UNCLEAR:
-            self._process(row, version)
         else:
             lane.voice.say(key, word, moment)
             self._note(lane, 1, 0)
 
-    def _moment(self, row: Row, word: int, lane: _Lane) -> int:
-        """Return when the membership ends of which a row says that it is one."""
-        if word == OUT or not self._has_moments or row.expires is None:
-            return NEVER
-        name = self.sink.columns.expires
+    def _moment(self, value: object, lane: _Lane) -> int:
+        """Return when a membership ends, in epoch milliseconds, or what stands for that."""
+        # Files may hold what cannot be remembered.
+        is_plain = value.__class__ is str or value.__class__ is int
+        moment = self._moments.get(value) if is_plain else None
+        if moment is None:
+            moment = self._read_moment(value)
+            if is_plain:
+                if len(self._moments) >= MAX_MOMENTS:
+                    self._moments.clear()
+                self._moments[value] = moment
+        # Of a big segment, nobody can say when a membership ends.
+        return UNCLEAR if moment != NEVER and lane.line.tally.is_big else moment
+
+    def _read_moment(self, value: object) -> int:
         try:
-            ends_ms = moment_ms(row.expires, name or "")
+            ends_ms = moment_ms(value, "")
         except InvalidRecordError:
             return UNCLEAR
         if ends_ms is None:
             return NEVER
-        # Of a big segment, nobody can say when a membership ends.
-        is_usable = ends_ms > self.sink.rule.now_ms and not lane.line.tally.is_big
-        return ends_ms if is_usable else UNCLEAR
+        return ends_ms if ends_ms > self.sink.rule.now_ms else PASSED
 
     def _note(self, lane: _Lane, plain: int, silent: int) -> None:
         if plain and not lane.plain:

@@ -96,6 +96,19 @@ def test_parquet_column_without_a_zone_is_refused(
     assert sandbox.included(SEGMENT) == []
 
 
+def test_parquet_column_of_lists_is_no_moment(
+    sync: Callable[..., Run], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path = tmp_path / "batch.parquet"
+    table = {"context_key": ["a"], "is_member": [True], FIELD: [[SOON]]}
+    pq.write_table(pa.table(table), path)
+
+    run = sync([SCHEMA, batch(path)], **SETTINGS)
+
+    assert "holds data that is no moment" in str(run.error)
+    assert sandbox.included(SEGMENT) == []
+
+
 @pytest.mark.parametrize("as_file", [True, False], ids=["file", "lines"])
 @pytest.mark.parametrize(
     ("written", "expected"),
