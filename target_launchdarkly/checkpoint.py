@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from target_launchdarkly.errors import PlanRefusedError, TargetError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from target_launchdarkly.audience.planner import Planner
     from target_launchdarkly.audience.streams import Streams
-    from target_launchdarkly.segments.segments import Segments
+    from target_launchdarkly.segments.drafts import Draft
+    from target_launchdarkly.segments.segments import Segment, Segments
 
 logger = logging.getLogger(__name__)
 
@@ -37,23 +38,36 @@ def make_checkpoint(streams: Streams, segments: Segments, planner: Planner) -> N
         segment.key: segment.draft(planner) for segment in segments if segment.key not in refusals
     }
     refusals |= {key: [*draft.problems] for key, draft in drafts.items() if draft.problems}
-    fit = []
-    for segment in segments:
-        if segment.key in refusals:
-            segment.tally.refuse(refusals[segment.key])
-            continue
-        fit.append(segment)
-        if planner.is_snapshot(segment.key):
-            logger.info("Segment '%s': the snapshot is proven whole.", segment.key)
+    fit = [*_fit(segments, refusals, planner)]
     told = _told(refusals, {segment.key for segment in segments if segment.tally.applied})
     try:
-        segments.each(lambda segment: drafts[segment.key].carry_out(), fit)
+        segments.each(lambda segment: _carry_out(segment, drafts[segment.key]), fit)
     except TargetError as error:
         if refusals:
             error.args = (f"{error} {told}",)
         raise
     if refusals:
         raise PlanRefusedError(told, [key for key in refusals if key])
+
+
+def _fit(
+    segments: Segments, refusals: Mapping[str, Sequence[str]], planner: Planner
+) -> Iterator[Segment]:
+    """Yield the segments whose plans may be carried out; take note of why the others may not."""
+    segments.refusals = refusals
+    for segment in segments:
+        segment.tally.is_settled = False
+        if segment.key in refusals:
+            segment.tally.refuse(refusals[segment.key])
+            continue
+        if planner.is_snapshot(segment.key):
+            logger.info("Segment '%s': the snapshot is proven whole.", segment.key)
+        yield segment
+
+
+def _carry_out(segment: Segment, draft: Draft) -> None:
+    draft.carry_out()
+    segment.tally.is_settled = True
 
 
 def _told(refusals: Mapping[str, Sequence[str]], changed: Container[str]) -> str:

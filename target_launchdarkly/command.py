@@ -8,20 +8,19 @@ import signal
 import sys
 from contextlib import nullcontext, suppress
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, ClassVar, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn
 
 import click
 
 from target_launchdarkly import boundary
 from target_launchdarkly.api.calls import Connection
 from target_launchdarkly.api.client import Client
-from target_launchdarkly.api.clock import Clock
 from target_launchdarkly.discretion import Discretion
 from target_launchdarkly.errors import OutputError
 from target_launchdarkly.intake.reader import MessageReader
 from target_launchdarkly.report import progress
 from target_launchdarkly.report.check import findings
-from target_launchdarkly.sinks import AudienceTarget
+from target_launchdarkly.reporting import ReportingTarget
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -39,13 +38,11 @@ if TYPE_CHECKING:
 CHECK_PATIENCE_SECONDS = 5
 
 
-class CommandTarget(AudienceTarget):
+class CommandTarget(ReportingTarget):
     """A target that can be started, checked and stopped."""
 
     message_reader_class = MessageReader
     message_reader: MessageReader
-    #: Time as the run sees it; tests put their own in its place.
-    clock: ClassVar[Clock] = Clock()
     #: Whether a line is being written on stdout, and the signal that has come meanwhile.
     _is_writing = False
     _stopped_by: int | None = None
@@ -113,7 +110,9 @@ class CommandTarget(AudienceTarget):
             try:
                 target = cls._made(config, discretion)
             except Exception as error:  # noqa: BLE001 whatever it is: this is the last place
-                cls._end(boundary.told(error), error)
+                told = boundary.told(error)
+                cls.sum_up_unmade(config, error, told)
+                cls._end(told, error)
             try:
                 if check:
                     target.check(discretion)
@@ -140,14 +139,7 @@ class CommandTarget(AudienceTarget):
         self.begin()
         with self.progress():
             self.listen(file_input)
-
-    def begin(self) -> None:
-        """Make the files that tell of the run, before anything is sent.
-
-        Raises:
-            ReportError: One of them cannot be written.
-        """
-        assert self.changes  # noqa: S101 made when it is first asked for
+        self.sum_up("succeeded", 0)
 
     def check(self, discretion: Discretion) -> NoReturn:
         """Print what `--check` finds, a line each; exit with 0 if all is well, else with 1."""
@@ -166,8 +158,9 @@ class CommandTarget(AudienceTarget):
 
     def fail(self, error: Exception) -> NoReturn:
         """Say what failed and what was done before, and exit with code 1."""
-        told = boundary.told(error, self.line_number)
-        self._end(f"{told} {self._done_so_far()}", error)
+        told = f"{boundary.told(error, self.line_number)} {self._done_so_far()}"
+        self.sum_up_failure(error, told)
+        self._end(told, error)
 
     @classmethod
     def _end(cls, told: str, error: Exception) -> NoReturn:
@@ -178,7 +171,7 @@ class CommandTarget(AudienceTarget):
     def _done_so_far(self) -> str:
         done = [
             f"segment '{segment.key}' {segment.tally.applied}"
-            for segment in self.segments
+            for segment in (self.segments if "segments" in vars(self) else ())
             if segment.tally.applied and not self.settings.dry_run
         ]
         return (
@@ -197,6 +190,7 @@ class CommandTarget(AudienceTarget):
         self._is_writing = True
         try:
             _write_all(f"{line}\n")
+            self.lines_written += 1
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise OutputError(
@@ -221,9 +215,12 @@ class CommandTarget(AudienceTarget):
         progress.leave()
         if "changes" in vars(self):
             self.changes.hold()
-        self._say_last(
-            f"Stopped by {signal.Signals(signum).name}. Nothing more is sent. {self._done_so_far()}"
-        )
+        name = signal.Signals(signum).name
+        told = f"Stopped by {name}. Nothing more is sent. {self._done_so_far()}"
+        self._say_last(told)
+        # Whatever it is: to stop matters more.
+        with suppress(Exception):
+            self.sum_up("stopped", 128 + signum, **{name: told})
         # Not sys.exit: an exception could be caught on its way, and would wait for other threads.
         os._exit(128 + signum)
 

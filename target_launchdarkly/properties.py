@@ -184,6 +184,11 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "holds context keys, which may be personal data: only its owner can read it. The file of "
         "an earlier run is kept beside it.",
     ),
+    "summary_file": _text(
+        "Summary file",
+        "File that tells machines what became of the run, as one JSON document: written when the "
+        "run begins and when it ends, however it ends. It holds no context keys.",
+    ),
     "dry_run": {
         "type": "boolean",
         "default": False,

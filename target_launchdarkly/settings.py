@@ -102,6 +102,7 @@ class Settings:
     big_segment_removals: Any
     comment: str | None
     changes_file: str | None
+    summary_file: str | None
     dry_run: bool
     batch_size_rows: int
     request_timeout: float
@@ -204,6 +205,8 @@ def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
             "excluded_key_action 'include', which take two operations a key."
         )
     yield from _stream_problems(config)
+    if config.get("changes_file") and config["changes_file"] == config.get("summary_file"):
+        yield "summary_file: is that of changes_file. Name a file for each."
 
 
 def _number_problems(prefix: str, config: Mapping[str, Any]) -> Iterator[str]:

@@ -21,7 +21,7 @@ from target_launchdarkly.command import CommandTarget
 from target_launchdarkly.errors import PlanRefusedError, StreamError
 from target_launchdarkly.intake import batches
 from target_launchdarkly.intake.records import Records
-from target_launchdarkly.report.changes import Changes, ChangesFile
+from target_launchdarkly.report.summary import Found
 from target_launchdarkly.report.tally import summarise
 from target_launchdarkly.segments.drafts import Requests
 from target_launchdarkly.segments.segments import Segments
@@ -35,6 +35,8 @@ else:
 if TYPE_CHECKING:
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.sinks import Sink
+
+    from target_launchdarkly.audience.planner import Judgement
 
 
 #: Meltano's PluginTestService sends it to loaders (seen in 4.4.1).
@@ -76,22 +78,6 @@ class TargetLaunchDarkly(CommandTarget):
         )
         transfers = Transfers(self.client, self.settings.max_import_seconds)
         return Segments(transfers, requests, self.settings.create_segment, self.changes)
-
-    @cached_property
-    def changes(self) -> Changes:  # type: ignore[override]
-        """Where it is told who changes; made anew when it is first asked for."""
-        if self.settings.changes_file is None:
-            return Changes()
-        changes = ChangesFile(
-            self.settings.changes_file, self.clock.now, is_dry_run=self.settings.dry_run
-        )
-        self.logger.info(
-            "Who changes is written to %s. It holds context keys, which may be personal data: only "
-            "its owner can read it.%s",
-            changes.path,
-            f" The earlier one is kept as {changes.kept.name}." if changes.kept else "",
-        )
-        return changes
 
     @cached_property
     def words(self) -> Words:
@@ -229,6 +215,24 @@ class TargetLaunchDarkly(CommandTarget):
             return
         # Not the standard library's, which cannot write the decimals that the reader makes.
         self.write_line(serialize_json(state))
+
+    @override
+    def found(self) -> Found | None:
+        # Whatever was not needed yet is not made to be told.
+        if "segments" not in vars(self):
+            return None
+        judgements: dict[str, list[Judgement]] = {}
+        for audience, judgement in self.planner.judgements.items():
+            judgements.setdefault(audience.segment_key, []).append(judgement)
+        return Found(
+            tallies={segment.key: segment.tally for segment in self.segments},
+            requests={key: dict(sent) for key, sent in self.client.requests.items()},
+            judgements=judgements,
+            streams=[*self.streams],
+            refusals=self.segments.refusals,
+            without_segment=self.segments.without_segment,
+            missing_streams=len(self.streams.never_came()),
+        )
 
     def _log_summary(self) -> None:
         for line in self.summary():

@@ -44,6 +44,7 @@ WRONG: dict[str, Any] = {
     "big_segment_removals": "guess",
     "comment": 7319,
     "changes_file": "",
+    "summary_file": "",
     "dry_run": "perhaps",
     "batch_size_rows": 1_501,
     "request_timeout": 0,

@@ -89,7 +89,9 @@ ROOMS: dict[str, set[str]] = {
         *("intake/membership", "intake/moments", "intake/rows"),
     },
     "intake/records": {"intake/blocks", "intake/ways"},
-    "report/changes": {"errors"},
+    "report/files": {"errors"},
+    "report/changes": {"report/files"},
+    "report/summary": {"report/files"},
     "report/check": {"errors", "api/expiring"},
     "report/progress": set(),
     # Where an SDK developer looks first.
@@ -100,14 +102,17 @@ ROOMS: dict[str, set[str]] = {
         "intake/rows",
     },
     "checkpoint": {"errors"},
+    "reporting": {
+        *("discretion", "errors", "sinks", "api/clock", "report/changes", "report/summary"),
+    },
     "command": {
-        *("boundary", "discretion", "errors", "sinks", "api/calls", "api/client", "api/clock"),
+        *("boundary", "discretion", "errors", "reporting", "api/calls", "api/client"),
         *("intake/reader", "report/check", "report/progress"),
     },
     "target": {
         *("errors", "sinks", "checkpoint", "command", "api/transfers"),
         *("audience/plan", "audience/planner", "audience/streams", "audience/words"),
-        *("intake/batches", "intake/records", "report/changes", "report/tally"),
+        *("intake/batches", "intake/records", "report/summary", "report/tally"),
         *("segments/drafts", "segments/segments"),
     },
     "__main__": {"boundary", "target"},
@@ -128,6 +133,7 @@ ROOMS_FOR_TYPES: dict[str, set[str]] = {
     },
     "report/tally": {"audience/expirations", "audience/plan", "report/changes"},
     "report/changes": {"audience/expirations", "audience/plan"},
+    "report/summary": {"audience/planner", "audience/streams", "report/tally"},
     "api/transfers": {"api/client"},
     "segments/exports": {"api/transfers"},
     "segments/bigplans": {
@@ -158,14 +164,16 @@ ROOMS_FOR_TYPES: dict[str, set[str]] = {
         *("audience/planner", "audience/streams", "report/changes", "report/tally"),
         "segments/segments",
     },
-    "checkpoint": {"audience/planner", "audience/streams", "segments/segments"},
+    "checkpoint": {
+        *("audience/planner", "audience/streams", "segments/drafts", "segments/segments"),
+    },
 }
 #: Library to the only rooms that may import it.
 LIBRARIES: dict[str, set[str]] = {
     # boundary knows the SDK's errors, reader takes its reader, records its mark of records that no
     # stream map changes.
     "singer_sdk": {
-        *("boundary", "command", "configuration", "sinks", "target"),
+        *("boundary", "command", "configuration", "reporting", "sinks", "target"),
         *("intake/reader", "intake/records"),
     },
     # answers reads the responses that client gets.

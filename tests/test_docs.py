@@ -40,6 +40,7 @@ TEXT = texts()
 SCHEMA: dict[str, Any] = dict(settings.CONFIG_JSONSCHEMA)
 TargetLaunchDarkly.append_builtin_config(SCHEMA)
 KNOWN = set(SCHEMA["properties"])
+SUMMARY_SCHEMA = "target_launchdarkly/report/summary.schema.json"
 #: Names that look like settings and are none: columns, a parameter of PostgreSQL, modules, and what
 #: Meltano and the taps call their own in the projects that are shown.
 OTHER_NAMES = {
@@ -53,6 +54,10 @@ OTHER_NAMES = {
     *("audience_size", "context_key", "is_member", "org_id", "updated_at", "user_id"),
     *("_sdc_deleted_at", "_sdc_lsn", "acknowledged_at", "expires_at"),
     *("set_expiration", "move_expiration", "drop_expiration"),
+    *json.loads((ROOT / "target_launchdarkly/report/summary.schema.json").read_text())[
+        "properties"
+    ],
+    "do_xcom_push",
     *(path.stem for path in ROOT.glob("target_launchdarkly/**/*.py")),
 }
 #: This project's programs, by the words that start them.
@@ -68,7 +73,8 @@ THEIRS: dict[str, set[str]] = {
     "cp": {"-R"},
     "diff": set(),
     "export": set(),
-    "jq": {"-c", "-r"},
+    "jq": {"-c", "-e", "-r"},
+    "mail": {"-s"},
     "make": set(),
     # Looked up where Meltano is: tests/realworld/test_meltano_commands.py.
     "meltano": {

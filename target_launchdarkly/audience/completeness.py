@@ -159,6 +159,12 @@ class Completeness:
         reason = f"{self._version_gap(now)}, {size.reason}, {self._trust_gap()}"
         return Gap(reason, WAYS_TO_PROVE)
 
+    def proven_by(self, rows: Rows, now: float) -> str:
+        """Return what proves a stream whole that has no gap."""
+        if self.audience_size_field and rows.stated:
+            return "audience_size_field"
+        return "trust_end_of_input" if self._version_gap(now) else "ACTIVATE_VERSION"
+
     def is_whole(self, now: float) -> bool:
         """Whether it is proven that all of it came, for whatever segments."""
         is_usable = bool(self.arrived) and not self.unreadable

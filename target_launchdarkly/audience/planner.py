@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from target_launchdarkly.audience.expirations import plan_expirations
 from target_launchdarkly.audience.guard import excess, exclusion_problem
@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from target_launchdarkly.audience.expirations import Expiration, ExpirationChange
     from target_launchdarkly.audience.streams import Streams
     from target_launchdarkly.audience.words import Audience, Words
+
+
+class Judgement(NamedTuple):
+    """What the guard has counted."""
+
+    context_kind: str
+    #: When the run began, and how many of them leave.
+    members: int
+    members_leaving: int
+    #: None where there is no guard.
+    max_removal_percent: float | None
 
 
 class Planner:
@@ -34,6 +45,8 @@ class Planner:
         self.policy = policy
         self._streams = streams
         self._now = now
+        #: What the guard has counted last, by audience.
+        self.judgements: dict[Audience, Judgement] = {}
 
     def now_ms(self) -> int:
         """Return the epoch milliseconds by which a checkpoint says what has ended."""
@@ -94,6 +107,9 @@ class Planner:
         if problem := exclusion_problem(audience.segment_key, plan, self.policy):
             yield problem
         percent = self.max_removal_percent(audience)
+        self.judgements[audience] = Judgement(
+            plan.context_kind, plan.members, plan.members_leaving, percent
+        )
         is_snapshot = self.is_snapshot(audience.segment_key)
         if percent is not None and (problem := excess(plan, percent, is_snapshot=is_snapshot)):
             yield problem

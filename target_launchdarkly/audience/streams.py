@@ -38,6 +38,11 @@ class Feed:
     audience: Audience
     voice: Voice
     rows: Rows = field(default_factory=Rows)
+    #: When it was judged last: why it is not proven whole, or else what proves it.
+    gap: Gap | None = None
+    proven_by: str | None = None
+    #: How many different keys it named, if they were counted.
+    keys: int | None = None
 
 
 @dataclass(slots=True)
@@ -72,8 +77,11 @@ class Stream:
         feed = self.feeds.get(segment_key)
         if feed is None:
             return self.completeness.gap(Rows(), 0, now=now)
-        has_size = self.settings.audience_size_field is not None
-        return self.completeness.gap(feed.rows, feed.voice.count() if has_size else 0, now=now)
+        if self.settings.audience_size_field is not None:
+            feed.keys = feed.voice.count()
+        feed.gap = self.completeness.gap(feed.rows, feed.keys or 0, now=now)
+        feed.proven_by = None if feed.gap else self.completeness.proven_by(feed.rows, now)
+        return feed.gap
 
     def may_name_more(self, now: float) -> bool:
         """Whether it names its segments, and may have been about to name another one.
@@ -161,6 +169,9 @@ class Streams:
             voice = self._words.voice(audience, has_moments=has_moments)
             feed = stream.feeds[segment_key] = Feed(audience, voice)
         return feed
+
+    def __iter__(self) -> Iterator[Stream]:
+        return iter(self._streams.values())
 
     def is_log_based(self, stream: Stream) -> bool:
         """Whether a stream follows the database's log, by its SCHEMA or by a STATE so far."""

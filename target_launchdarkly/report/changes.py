@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import sys
 import weakref
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from target_launchdarkly.errors import ReportError
+from target_launchdarkly.report.files import cannot_be_written, moment, place_of, size_of_own
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -26,6 +24,7 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from target_launchdarkly.audience.expirations import ExpirationChange
     from target_launchdarkly.audience.plan import Change
@@ -160,12 +159,12 @@ class ChangesFile(Changes):
         # A signal's handler may interrupt the thread that is writing.
         self._lock = RLock()
         try:
-            self.path = Path(path).expanduser().resolve()
+            self.path = place_of(path)
             self.kept = _keep_earlier(self.path)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             self._file = os.open(self.path, flags, MODE)
-        except (OSError, RuntimeError) as error:
-            raise _cannot_be_written(error) from error
+        except OSError as error:
+            raise cannot_be_written("changes_file", error) from error
         self._size = 0
         # However the run ends, nobody need think of closing it.
         self._close = weakref.finalize(self, os.close, self._file)
@@ -176,7 +175,7 @@ class ChangesFile(Changes):
 
     def note_changes(self, segment_key: str, changes: Iterable[Change]) -> None:
         """Take note of changes, a line each."""
-        moment = self._acknowledged_at()
+        acknowledged_at = self._acknowledged_at()
         self._write(
             {
                 "segment": segment_key,
@@ -184,14 +183,14 @@ class ChangesFile(Changes):
                 "context_key": change.context_key,
                 "action": "+".join(ACTIONS[step] for step in change.steps),
                 "reason": REASONS[change.is_unlisted],
-                "acknowledged_at": moment,
+                "acknowledged_at": acknowledged_at,
             }
             for change in changes
         )
 
     def note_expirations(self, segment_key: str, changes: Iterable[ExpirationChange]) -> None:
         """Take note of expirations that are changed, a line each."""
-        moment = self._acknowledged_at()
+        acknowledged_at = self._acknowledged_at()
         self._write(
             {
                 "segment": segment_key,
@@ -199,14 +198,14 @@ class ChangesFile(Changes):
                 "context_key": change.context_key,
                 "action": DEEDS[change.deed],
                 "reason": EXPIRATION_REASONS[change.deed],
-                "acknowledged_at": moment,
-                "expires_at": None if change.ends_ms is None else _moment(change.ends_ms / 1000),
+                "acknowledged_at": acknowledged_at,
+                "expires_at": None if change.ends_ms is None else moment(change.ends_ms / 1000),
             }
             for change in changes
         )
 
     def _acknowledged_at(self) -> str | None:
-        return None if self._is_dry_run else _moment(self._now())
+        return None if self._is_dry_run else moment(self._now())
 
     @override
     def note(self, action: str, reason: str, **more: Any) -> None:
@@ -248,19 +247,11 @@ class ChangesFile(Changes):
                 with suppress(OSError):
                     os.ftruncate(self._file, self._size)
                     os.lseek(self._file, self._size, os.SEEK_SET)
-                raise _cannot_be_written(error) from error
+                raise cannot_be_written("changes_file", error) from error
             self._size = os.lseek(self._file, 0, os.SEEK_CUR)
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-def _cannot_be_written(error: Exception) -> ReportError:
-    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return ReportError(
-        f"changes_file cannot be written: {why}. Name a file in a folder where this process may "
-        "write, or do not set changes_file."
-    )
 
 
 def _keep_earlier(path: Path) -> Path | None:
@@ -269,26 +260,15 @@ def _keep_earlier(path: Path) -> Path | None:
     Raises:
         OSError: It cannot be moved, or is something else.
     """
-    try:
-        found = path.stat()
-    except FileNotFoundError:
+    size = size_of_own(path, LINE_BEGINS)
+    if size is None:
         return None
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError(0, "it is no ordinary file")
-    if not found.st_size:
+    if not size:
         path.unlink()
         return None
-    with path.open("rb") as file:
-        if file.read(len(LINE_BEGINS)) != LINE_BEGINS:
-            raise OSError(0, "a file is there that no earlier run wrote")
-    changed_at = datetime.fromtimestamp(found.st_mtime, UTC).strftime("%Y%m%dT%H%M%SZ")
+    changed_at = datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y%m%dT%H%M%SZ")
     kept, number = path.with_stem(f"{path.stem}.{changed_at}"), 1
     while kept.exists():
         number += 1
         kept = path.with_stem(f"{path.stem}.{changed_at}-{number}")
     return path.rename(kept)
-
-
-def _moment(epoch: float) -> str:
-    """Return a moment as JSON's readers know it, e.g. `2026-11-28T00:40:00.123Z`."""
-    return f"{datetime.fromtimestamp(epoch, UTC).isoformat(timespec='milliseconds')[:-6]}Z"

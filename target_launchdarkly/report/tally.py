@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +34,10 @@ class Tally:
     #: Whether one import has replaced all members.
     was_replaced: bool = False
     was_created: bool = False
+    #: Whether the segment passes what LaunchDarkly supports in a standard one.
+    is_over_limit: bool = False
+    #: Whether it is as its last plan has it.
+    is_settled: bool = False
     #: Why its plan was refused, so that nothing of it was sent; each with its remedy.
     refused_because: Sequence[str] = ()
     records: int = 0
@@ -70,6 +74,15 @@ class Tally:
     def was_refused(self) -> bool:
         """Whether its plan was refused, so that nothing of it was sent."""
         return bool(self.refused_because)
+
+    @property
+    def status(self) -> Literal["synced", "planned", "refused", "unfinished"]:
+        """What has become of its last plan."""
+        if self.was_refused:
+            return "refused"
+        if not self.is_settled:
+            return "unfinished"
+        return "planned" if self.is_dry_run else "synced"
 
     @property
     def skipped(self) -> int:

@@ -13,7 +13,7 @@ from target_launchdarkly.segments.drafts import Draft
 from target_launchdarkly.segments.standard import StandardSegment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from target_launchdarkly.api.transfers import Transfers
     from target_launchdarkly.audience.planner import Planner
@@ -171,6 +171,8 @@ class Segments:
         self._segments: dict[str, Segment] = {}
         #: Invalid records that name no segment.
         self.without_segment = 0
+        #: Why segments were refused, by their keys, opened or not; "" stands for the run.
+        self.refusals: Mapping[str, Sequence[str]] = {}
 
     def __iter__(self) -> Iterator[Segment]:
         # A copy: the live line looks at them from a thread of its own.

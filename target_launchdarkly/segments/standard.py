@@ -277,6 +277,7 @@ class StandardSegment:
             warn_of_excluded(self.key, excluded)
         growth = _growth(_changes(plans))
         if growth > 0 and self._last.size + growth > MAX_TARGETS:
+            self._tally.is_over_limit = True
             logger.warning(
                 "Segment '%s' passes %d individual targets, which is what LaunchDarkly supports in "
                 "a standard segment. Create a big segment for this audience (create_segment: big "

@@ -49,8 +49,8 @@ BROUGHT_BACK = [
     Planted(
         "the size counts rows",
         "audience/streams.py",
-        "feed.voice.count() if has_size else 0",
-        "feed.rows.count if has_size else 0",
+        "feed.keys = feed.voice.count()",
+        "feed.keys = feed.rows.count",
     ),
     Planted(
         "a version of the last minute proves",

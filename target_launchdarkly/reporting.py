@@ -1,0 +1,125 @@
+"""What a run tells in files: who changes, and what became of it."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from target_launchdarkly.api.clock import Clock
+from target_launchdarkly.discretion import Discretion
+from target_launchdarkly.errors import PlanRefusedError, ReportError
+from target_launchdarkly.report.changes import Changes, ChangesFile
+from target_launchdarkly.report.summary import Run, SummaryFile, document
+from target_launchdarkly.sinks import AudienceTarget
+
+if TYPE_CHECKING:
+    from singer_sdk.plugin_base import _ConfigInput
+
+    from target_launchdarkly.report.summary import Found, Status
+
+
+class ReportingTarget(AudienceTarget):
+    """A target that tells in files of its runs."""
+
+    #: Time as the run sees it; tests put their own in its place.
+    clock: ClassVar[Clock] = Clock()
+    #: Lines that were written on stdout, of a run STATE lines.
+    lines_written = 0
+
+    @cached_property
+    def changes(self) -> Changes:  # type: ignore[override]
+        """Where it is told who changes; made anew when it is first asked for."""
+        if self.settings.changes_file is None:
+            return Changes()
+        changes = ChangesFile(
+            self.settings.changes_file, self.clock.now, is_dry_run=self.settings.dry_run
+        )
+        self.logger.info(
+            "Who changes is written to %s. It holds context keys, which may be personal data: only "
+            "its owner can read it.%s",
+            changes.path,
+            f" The earlier one is kept as {changes.kept.name}." if changes.kept else "",
+        )
+        return changes
+
+    @cached_property
+    def _summary_file(self) -> SummaryFile | None:
+        path = self.settings.summary_file
+        return None if path is None else SummaryFile(path)
+
+    def begin(self) -> None:
+        """Make the files that tell of the run, before anything is sent.
+
+        Raises:
+            ReportError: One of them cannot be written.
+        """
+        self.sum_up("running")
+        assert self.changes  # noqa: S101 made when it is first asked for
+
+    def sum_up(self, status: Status, exit_code: int | None = None, **error: str) -> None:
+        """Write what became of the run so far, if there is a file for it.
+
+        Args:
+            status: How it is.
+            exit_code: That it ends with; None if it goes on.
+            error: What ended it, e.g. `LaunchDarklyError="…"`.
+
+        Raises:
+            ReportError: It cannot be written.
+        """
+        file = self._summary_file
+        if file is None:
+            return
+        told = Discretion(self.settings.access_token).told
+        run = Run(
+            version=self.plugin_version,
+            started_at=self.clock.started(),
+            now=self.clock.now(),
+            status=status,
+            exit_code=exit_code,
+            error=next(((name, told(text)) for name, text in error.items()), None),
+            api_url=self.settings.api_url,
+            project_key=self.settings.project_key,
+            environment_key=self.settings.environment_key,
+            is_dry_run=self.settings.dry_run,
+            lines=self.line_number,
+            states=self.lines_written,
+        )
+        file.write(document(run, None if status == "running" else self.found()))
+
+    def sum_up_failure(self, error: BaseException, told: str) -> None:
+        """Write that the run has failed; if that cannot be written, warn of it."""
+        status: Status = "refused" if isinstance(error, PlanRefusedError) else "failed"
+        try:
+            self.sum_up(status, 1, **{type(error).__name__: told})
+        except ReportError as another:
+            if str(another) not in told:
+                self.logger.warning("%s", another)
+
+    @classmethod
+    def sum_up_unmade(cls, config: _ConfigInput | None, error: BaseException, told: str) -> None:
+        """Write that a run could not begin, if its settings name a file for that."""
+        found: dict[str, Any] = config.config if config else {}
+        path = found.get("summary_file")
+        if config and config.parse_env:
+            path = os.environ.get(f"{cls._env_var_prefix}SUMMARY_FILE", path)
+        if not isinstance(path, str) or not path:
+            return
+        token = found.get("access_token")
+        run = Run(
+            version=cls.get_plugin_version(),
+            started_at=cls.clock.started(),
+            now=cls.clock.now(),
+            status="failed",
+            exit_code=1,
+            error=(type(error).__name__, Discretion(str(token or "")).told(told)),
+        )
+        try:
+            SummaryFile(path).write(document(run))
+        except ReportError as another:
+            cls.logger.warning("%s", another)
+
+    def found(self) -> Found | None:
+        """Return what the run has found and done; None if it has not begun."""
+        return None
