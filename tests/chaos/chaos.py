@@ -72,27 +72,23 @@ def _told(counts: Counter[str]) -> str:
     return f"{counts.total():,} ({each})"
 
 
-def run_cases(
-    seed: int, numbers: Iterable[int], *, first_only: bool = False, only: str = ""
-) -> Report:
+def run_cases(seed: int, numbers: Iterable[int], *, first_only: bool = False) -> Report:
     """Run the cases of some numbers, one after the other, against one sandbox.
 
     Args:
         seed: Of the cases.
         numbers: Of the cases.
         first_only: Whether to stop at the first divergence.
-        only: "big" for cases of big segments alone.
     """
     report = Report(seed)
     with Stage() as stage:
         for number in numbers:
-            driver = Driver(stage, make_case(seed, number, is_big=only == "big"))
+            driver = Driver(stage, make_case(seed, number))
             try:
                 driver.drive()
             except Exception as problem:  # noqa: BLE001 - whatever it is, the other cases go on
                 told = f"{type(problem).__name__}: {problem}"
                 again = f"python tests/chaos/chaos.py --seed {seed} --case {number}"
-                again += f" --only {only}" if only else ""
                 report.divergences.append(f"Case {number}: {told}\n  Again: {again}")
             report.cases += 1
             report.restarts += driver.restarts
@@ -101,22 +97,21 @@ def run_cases(
             report.ends += driver.ends
             if first_only and report.divergences:
                 break
-    files = {f"file {kind}": count for kind, count in stage.faults.met_by_files.items()}
-    report.faults = stage.met + Counter(files)
+    report.faults = stage.met
     return report
 
 
-def _run_portion(seed: int, only: str, numbers: range) -> Report:
+def _run_portion(seed: int, numbers: range) -> Report:
     logging.disable(logging.CRITICAL)
-    return run_cases(seed, numbers, only=only)
+    return run_cases(seed, numbers)
 
 
-def run_in_processes(seed: int, count: int, jobs: int, only: str) -> Report:
+def run_in_processes(seed: int, count: int, jobs: int) -> Report:
     """Run the first so many cases of a seed in several processes."""
     portions = [range(start, min(start + PORTION, count)) for start in range(0, count, PORTION)]
     report = Report(seed)
     with ProcessPoolExecutor(jobs) as pool:
-        for portion in pool.map(partial(_run_portion, seed, only), portions):
+        for portion in pool.map(partial(_run_portion, seed), portions):
             report.add(portion)
     return report
 
@@ -129,15 +124,13 @@ def main() -> int:
     parser.add_argument("--case", type=int, help="run the case of this number only")
     parser.add_argument("--jobs", type=int, default=1, help="so many processes")
     parser.add_argument("--first", action="store_true", help="stop at the first divergence")
-    parser.add_argument("--only", choices=["big"], default="", help="segments of one type alone")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if options.jobs > 1 and options.case is None:
-        report = run_in_processes(options.seed, options.cases, options.jobs, options.only)
+        report = run_in_processes(options.seed, options.cases, options.jobs)
     else:
         numbers = range(options.cases) if options.case is None else [options.case]
-        first_only, only = options.first, options.only
-        report = run_cases(options.seed, numbers, first_only=first_only, only=only)
+        report = run_cases(options.seed, numbers, first_only=options.first)
     sys.stdout.write(f"{report}\n")
     return 1 if report.divergences else 0
 
