@@ -40,8 +40,6 @@ SEMANTIC_PATCH = "application/json; domain-model=launchdarkly.semanticpatch"
 DOUBT_SECONDS = 900
 #: The longest pause between two retries that LaunchDarkly did not ask for.
 MAX_BACKOFF_SECONDS = 60
-#: More than the system's calls take is as good as for ever.
-MAX_SECONDS = 1_000_000
 #: How much of an answer that is none stands in the log at level DEBUG.
 MAX_DEBUGGED_BYTES = 10_000
 
@@ -95,8 +93,8 @@ class Client:
 
     @property
     def request_timeout_seconds(self) -> float:
-        """How long to wait for an answer; at most `MAX_SECONDS`."""
-        return min(self._connection.request_timeout_seconds, MAX_SECONDS)
+        """How long to wait for an answer."""
+        return self._connection.request_timeout_seconds
 
     def monotonic(self) -> float:
         """Return seconds that only ever grow."""
@@ -191,8 +189,7 @@ class Client:
             yield waited
 
     def pause(self, seconds: float) -> None:
-        """Let time pass, as the client's clock counts it; at most `MAX_SECONDS`."""
-        seconds = min(seconds, MAX_SECONDS)
+        """Let time pass, as the client's clock counts it."""
         self.waiting_until = self._clock.now() + seconds
         self._clock.sleep(seconds)
         self.waiting_until = None
@@ -285,7 +282,7 @@ class Client:
                 call.url,
                 data=call.payload(),
                 headers={"Content-Type": call.content_type} if call.body is not None else None,
-                timeout=self.request_timeout_seconds,
+                timeout=self._connection.request_timeout_seconds,
                 allow_redirects=False,
             )
         except requests.RequestException as error:
