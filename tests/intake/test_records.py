@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from running import Run
 
+    from target_launchdarkly.api.shapes import UserSegment
     from target_launchdarkly.sandbox import Sandbox
 
 
@@ -241,7 +242,7 @@ def test_seventh_record_wrong_stops_the_run_after_six(bad: dict[str, Any]) -> No
 class Refusing(FakeClient):
     """Answers to a patch with what decoding raises for a line that it cannot decode."""
 
-    def patch_segment(self, segment_key: str, body: dict[str, Any]) -> dict[str, Any]:
+    def patch_segment(self, segment_key: str, body: dict[str, Any]) -> UserSegment:
         super().patch_segment(segment_key, body)
         raise ValueError("no JSON")
 

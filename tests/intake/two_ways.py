@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import fsspec  # type: ignore[import-untyped]
 from running import SEGMENT, TOKEN, FakeClock
 
+from target_launchdarkly.api.shapes import ExpiringTargets, UserSegment
 from target_launchdarkly.target import TargetLaunchDarkly
 
 SETTINGS = {
@@ -33,16 +34,20 @@ class FakeClient:
         #: By segment key, the items about expiring targets.
         self.expiring: dict[str, list[Any]] = {}
 
-    def get_segment(self, segment_key: str) -> dict[str, Any]:
+    def get_segment(self, segment_key: str) -> UserSegment:
+        return UserSegment.parse(self._document(segment_key))
+
+    def _document(self, segment_key: str) -> dict[str, Any]:
         lists: dict[str, list[Any]] = {
             "included": ["a", "b", "7", " "],
             "excluded": ["c"],
             "includedContexts": [{"contextKind": "organization", "values": ["a", "c"]}],
             "excludedContexts": [{"contextKind": "organization", "values": ["d"]}],
         }
-        return {"key": segment_key, **self.segments.setdefault(segment_key, lists)}
+        shown = self.segments.setdefault(segment_key, lists)
+        return {"key": segment_key, "version": len(self.bodies), "creationDate": 1, **shown}
 
-    def patch_segment(self, segment_key: str, body: dict[str, Any]) -> dict[str, Any]:
+    def patch_segment(self, segment_key: str, body: dict[str, Any]) -> UserSegment:
         self.bodies.append([segment_key, body])
         for instruction in body["instructions"]:
             name = "included" if "Included" in instruction["kind"] else "excluded"
@@ -54,18 +59,18 @@ class FakeClient:
             listed[:] = left + instruction["values"] * is_addition
         return self.get_segment(segment_key)
 
-    def call(self, segment_key: str, method: str, *, body: Any = None, **_: Any) -> dict[str, Any]:
+    def call(self, segment_key: str, method: str, *, body: Any = None, **_: Any) -> ExpiringTargets:
         """Answer a request about expiring targets; of the instructions, all succeed."""
         items = self.expiring.setdefault(segment_key, [])
         if method == "GET":
-            return {"items": items}
+            return ExpiringTargets.parse({"items": items})
         self.bodies.append([segment_key, body])
         for instruction in body["instructions"]:
             who = {name: instruction[name] for name in ("targetType", "contextKind", "contextKey")}
             items[:] = [each for each in items if not who.items() <= each.items()]
             if "value" in instruction:
                 items.append(who | {"expirationDate": instruction["value"], "_version": 1})
-        return {"items": items, "failedInstructions": 0}
+        return ExpiringTargets.parse({"items": items, "failedInstructions": 0})
 
     def has_doubts(self, segment_key: str) -> bool:
         return False
