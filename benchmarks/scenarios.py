@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 TOKEN = "api-sandbox"  # noqa: S105 the sandbox's own
 MAX_OPERATIONS = 1_500
+#: More patches of additions than these, and they go as imports of at most so many keys.
+MAX_PATCHES, MAX_IMPORTED = 20, 1_000_000
 #: Keys of the streams that repeat, and rows between two STATE messages, as SDK taps have it.
 CYCLE = 10_000
 #: Rows after which all columns but the key come again.
@@ -215,18 +217,36 @@ class Scenario:
         """Return the fewest requests that can do it, by method.
 
         A standard segment: one GET to know what is in it, and a PATCH per 1,500 keys that change.
-        A big segment: one GET, and one import: a POST, and a GET to know that it is complete.
         """
         if not self.rows:
             return {}
         if self.is_big:
-            return {"GET": 2, "POST": 1}
+            return self._minimum_of_big()
         changing = (row for row in range(self.keys) if self.was(row) != self.now(row))
         changes = Counter(map(self.segment_key, changing))
         for key in self.segment_keys:
             changes[key] += self.strangers if self.proof else 0
         patches = sum(-(-count // MAX_OPERATIONS) for count in changes.values())
         return {"GET": self.segments} | ({"PATCH": patches} if patches else {})
+
+    def _minimum_of_big(self) -> dict[str, int]:
+        """Return the same for the snapshot of a big segment.
+
+        One GET, and an export: a POST, and a GET to know that it is complete. What changes goes as
+        patches, or, where additions take more than 20, as imports of 1,000,000 keys at most, with a
+        POST and a GET each, and a GET for what came of them. Of whoever joined, and of whoever
+        left, one is looked at.
+        """
+        joining = sum(self.now(row) and not self.was(row) for row in range(self.keys))
+        leaving = self.strangers
+        imports = 0
+        if joining > MAX_PATCHES * MAX_OPERATIONS:
+            joining, imports = 0, -(-joining // MAX_IMPORTED)
+        found = Counter(GET=2, POST=1)
+        found["PATCH"] = -(-(joining + leaving) // MAX_OPERATIONS)
+        found["POST"] += imports
+        found["GET"] += imports + bool(imports) + bool(joining or imports) + bool(leaving)
+        return dict(+found)
 
     def last_state(self, rows: int) -> dict[str, Any]:
         """Return the value of the last of the STATE messages."""

@@ -92,6 +92,8 @@ class Chunks:
 
 def _database() -> sqlite3.Connection:
     database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    # Chunks are larger than most pages.
+    database.execute("PRAGMA page_size = 32768")
     database.execute("PRAGMA journal_mode = OFF")
     database.execute("PRAGMA cache_size = -4096")
     database.execute(

@@ -95,5 +95,4 @@ def from_words(words: Mapping[str, int]) -> Difference:
 
 def _joining(words: Mapping[str, int], members: Mapping[str, None]) -> list[str]:
     # Most of them are members, of whom no more need be looked at.
-    strangers = [key for key in words if key not in members]
-    return [key for key in strangers if words[key] & WORD == IN]
+    return [key for key, place in words.items() if key not in members and place & WORD == IN]

@@ -117,6 +117,9 @@ class BigSegment:
         if not plan.is_empty or self._client.has_doubts(self.key):
             self._make_hold(plan, planner)
         self._plans.note_sent(plan)
+        if planner.is_snapshot(self.key):
+            # A snapshot has one checkpoint only.
+            self._plans.close()
         self._count_replaced(plan)
         if refused := len(self._left_out.refused):
             tell_refused(self.key, refused, skips=self._requests.skips_refused)

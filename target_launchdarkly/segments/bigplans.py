@@ -139,6 +139,11 @@ class BigPlans:
             self._joined_unseen += plan.joining.count
             self._left_unseen += plan.leaving.count
 
+    def close(self) -> None:
+        """Give the disk back: no more plans will be drawn."""
+        if self._first is not None:
+            self._first.close()
+
     def _snapshot(self, planner: Planner, members: int | None) -> BigPlan:
         if members == 0:
             return self._seen(planner, KeySet())

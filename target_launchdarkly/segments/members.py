@@ -159,10 +159,15 @@ def _read_plain(file: IO[bytes]) -> Iterator[list[str]]:
     """
     start = file.tell()
     while block := file.read(READ_BYTES):
-        whole = block[: block.rfind(b"\n") + 1] or block
-        text = whole.decode() if whole != block or len(block) < READ_BYTES else ""
+        whole = block[: block.rfind(b"\n") + 1]
+        if not whole and len(block) < READ_BYTES:
+            # The last row need not end as others do.
+            whole = block
+        text = whole.decode()
+        if not text or any(special in text for special in SPECIAL):
+            break
         lines = text.removesuffix("\n").split("\n")
-        if "" in lines or any(special in text for special in SPECIAL):
+        if "" in lines:
             break
         yield lines
         start += len(whole)

@@ -58,6 +58,14 @@ def test_files_are_full_however_the_keys_come(count: int, sizes: list[int], batc
     assert [key for file in files for key in keys_in(file)] == keys
 
 
+def test_files_hold_a_million_keys_and_no_more() -> None:
+    batches = [[str(number) for number in range(start, start + 50_000)] for start in (0, 50_000)]
+
+    sizes = [file.keys for file in key_files(batches * 13)]
+
+    assert sizes == [1_000_000, 300_000]
+
+
 @pytest.mark.parametrize(
     ("max_bytes", "sizes"),
     [

@@ -101,6 +101,20 @@ def test_first_column_is_read_however_the_file_is_written(
     assert read(text.getvalue().encode()) == keys
 
 
+@given(st.lists(st.text(st.sampled_from('aü😀",'), min_size=1, max_size=4)), st.integers(1, 20))
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_rows_are_read_wherever_blocks_end(end: str, keys: list[str], size: int) -> None:
+    """What is no plain list of keys is read as CSV from there on."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([key] for key in keys)
+    content = (text.getvalue().removesuffix("\n") + end).encode() if keys else b""
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(members, "READ_BYTES", size)
+
+        assert read(content) == keys
+
+
 @pytest.mark.parametrize(
     ("content", "keys"),
     [
