@@ -25,6 +25,14 @@ _UNPRINTABLE = {
 _TALKATIVE = ("urllib3", "requests")
 
 
+def public_url(url: str) -> str:
+    """Return a URL without what may open its place: no user, password, query or fragment.
+
+    Example: `s3://me:secret@bucket/a.gz?X-Amz-Signature=…` becomes `s3://bucket/a.gz`.
+    """
+    return re.sub(r"//[^/]*@", "//", re.split(r"[?#]", url)[0])
+
+
 class Discretion:
     """Knows the access token, and keeps it out of texts and logs."""
 

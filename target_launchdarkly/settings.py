@@ -274,6 +274,9 @@ def _field_problems(prefix: str, stream: StreamSettings) -> Iterator[str]:
 def _url_problems(api_url: str | None) -> Iterator[str]:
     if api_url is None:
         return
+    if not re.fullmatch(r"[!-~]+", api_url):
+        yield "api_url: holds a blank or another character that no URL has. Copy it again."
+        return
     try:
         url = urlsplit(api_url)
         host, _ = url.hostname, url.port

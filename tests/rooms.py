@@ -80,9 +80,9 @@ ROOMS: dict[str, set[str]] = {
     "intake/demands": {"errors", "properties", "intake/columns"},
     "intake/moments": {"errors"},
     "intake/membership": {"errors", "properties", "intake/moments"},
-    "intake/blocks": set(),
+    "intake/blocks": {"errors"},
     "intake/rows": {"intake/membership"},
-    "intake/batches": {"errors", "intake/blocks", "intake/membership", "intake/rows"},
+    "intake/batches": {"discretion", "errors", "intake/blocks", "intake/membership", "intake/rows"},
     "intake/reader": {"errors", "intake/membership"},
     "intake/ways": {
         *("errors", "audience/words"),

@@ -40,6 +40,8 @@ SEMANTIC_PATCH = "application/json; domain-model=launchdarkly.semanticpatch"
 DOUBT_SECONDS = 900
 #: The longest pause between two retries that LaunchDarkly did not ask for.
 MAX_BACKOFF_SECONDS = 60
+#: More than the system's calls take is as good as for ever.
+MAX_SECONDS = 1_000_000
 #: How much of an answer that is none stands in the log at level DEBUG.
 MAX_DEBUGGED_BYTES = 10_000
 
@@ -93,8 +95,8 @@ class Client:
 
     @property
     def request_timeout_seconds(self) -> float:
-        """How long to wait for an answer."""
-        return self._connection.request_timeout_seconds
+        """How long to wait for an answer; at most `MAX_SECONDS`."""
+        return min(self._connection.request_timeout_seconds, MAX_SECONDS)
 
     def monotonic(self) -> float:
         """Return seconds that only ever grow."""
@@ -189,7 +191,8 @@ class Client:
             yield waited
 
     def pause(self, seconds: float) -> None:
-        """Let time pass, as the client's clock counts it."""
+        """Let time pass, as the client's clock counts it; at most `MAX_SECONDS`."""
+        seconds = min(seconds, MAX_SECONDS)
         self.waiting_until = self._clock.now() + seconds
         self._clock.sleep(seconds)
         self.waiting_until = None
@@ -282,7 +285,7 @@ class Client:
                 call.url,
                 data=call.payload(),
                 headers={"Content-Type": call.content_type} if call.body is not None else None,
-                timeout=self._connection.request_timeout_seconds,
+                timeout=self.request_timeout_seconds,
                 allow_redirects=False,
             )
         except requests.RequestException as error:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from datetime import date, time
 from decimal import Decimal
 from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Any
 
+from target_launchdarkly.discretion import public_url
 from target_launchdarkly.errors import InputError
 from target_launchdarkly.intake.blocks import blocks
 from target_launchdarkly.intake.membership import EXACT_BELOW, integer, number
@@ -43,18 +45,32 @@ def rows(
     encoding = message["encoding"]
     _check(encoding)
     storage = (batch_config or {}).get("storage") or {}
-    for url in message["manifest"]:
+    for url in _urls(message["manifest"]):
+        named = public_url(url)
         try:
             with _opened(_located(url, storage), encoding, storage.get("params") or {}) as file:
                 read = _parquet_rows if encoding["format"] == "parquet" else _jsonl_rows
-                yield from read(file, url, way)
+                yield from read(file, named, way)
         except (OSError, EOFError, ImportError, ValueError, zlib.error) as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
             raise InputError(
-                f"the BATCH file '{url}' cannot be read ({reason}). It must be whole, and "
-                "reachable from this machine until the run ends; batch_config.storage names "
+                f"the BATCH file '{named}' cannot be read ({_reason(error)}). It must be whole, "
+                "and reachable from this machine until the run ends; batch_config.storage names "
                 "another place, and places such as s3:// need their fsspec package installed."
             ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return why a file cannot be read; the texts of libraries quote links."""
+    number_of_error = getattr(error, "errno", None)
+    if isinstance(number_of_error, int):
+        return os.strerror(number_of_error)
+    return type(error).__name__
+
+
+def _urls(manifest: list[Any]) -> list[str]:
+    if not all(isinstance(url, str) for url in manifest):
+        raise InputError("a BATCH message whose 'manifest' names no files. Look at the tap.")
+    return manifest
 
 
 def _check(encoding: Mapping[str, Any]) -> None:
@@ -83,7 +99,9 @@ def _opened(url: str, encoding: Mapping[str, Any], params: Mapping[str, Any]) ->
     return fsspec.open(url, "rb", compression="gzip" if is_gzip else None, **params)
 
 
-def _jsonl_rows(file: IO[bytes], url: str, way: Way | None) -> Iterator[list[Row] | dict[str, Any]]:
+def _jsonl_rows(
+    file: IO[bytes], named: str, way: Way | None
+) -> Iterator[list[Row] | dict[str, Any]]:
     number_of_line = 0
     for block in blocks(file.read):
         if way:
@@ -99,11 +117,11 @@ def _jsonl_rows(file: IO[bytes], url: str, way: Way | None) -> Iterator[list[Row
         for line in block.split(b"\n"):
             number_of_line += 1
             if line.strip():
-                yield _row_or_record(line, number_of_line, url, way)
+                yield _row_or_record(line, number_of_line, named, way)
 
 
 def _row_or_record(
-    line: bytes, number_of_line: int, url: str, way: Way | None
+    line: bytes, number_of_line: int, named: str, way: Way | None
 ) -> list[Row] | dict[str, Any]:
     try:
         line.decode()
@@ -111,22 +129,22 @@ def _row_or_record(
             return [way.decode(line)]
     except (ValueError, RecursionError):
         pass
-    return _record(line, number_of_line, url)
+    return _record(line, number_of_line, named)
 
 
-def _record(line: bytes, number_of_line: int, url: str) -> dict[str, Any]:
+def _record(line: bytes, number_of_line: int, named: str) -> dict[str, Any]:
     try:
         record = json.loads(line, parse_float=number, parse_int=integer)
     except (ValueError, RecursionError):
         record = None
     if not isinstance(record, dict):
-        raise InputError(f"line {number_of_line} of BATCH file '{url}' is no JSON object.")
+        raise InputError(f"line {number_of_line} of BATCH file '{named}' is no JSON object.")
     return record
 
 
 def _parquet_rows(
     file: IO[bytes],
-    url: str,  # noqa: ARG001 as of lines
+    named: str,  # noqa: ARG001 as of lines
     way: Way | None,
 ) -> Iterator[list[Row] | dict[str, Any]]:
     from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]  # noqa: PLC0415 an extra, and slow to import
