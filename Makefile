@@ -34,7 +34,7 @@ example: $(READY) .venv-meltano/.ready ## Build dbt models and sync them by Melt
 	@$(BIN)/python demo/example.py
 
 test: lint types $(NEIGHBOURS) ## Run lint, types and all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(READY) ## Check style and dependencies
 	$(BIN)/ruff check
