@@ -25,6 +25,7 @@ ROOMS: dict[str, set[str]] = {
         "api/shapes",
     },
     "api/expiring": {"api/answers", "api/calls", "api/client", "api/quoting", "api/shapes"},
+    "api/dryruns": {"api/answers", "api/calls", "api/client"},
     "api/transfers": {
         *("errors", "api/answers", "api/calls", "api/links", "api/quoting", "api/shapes"),
     },
@@ -51,8 +52,12 @@ ROOMS: dict[str, set[str]] = {
     "segments/lists": {"audience/plan"},
     "segments/expiring": {"errors", "api/expiring", "audience/expirations", "segments/patches"},
     "segments/standard": {
-        *("errors", "audience/words"),
+        *("errors", "api/shapes", "audience/words"),
         *("segments/drafts", "segments/expiring", "segments/lists", "segments/patches"),
+    },
+    "segments/trial": {
+        *("errors", "api/dryruns", "api/expiring"),
+        *("audience/expirations", "audience/plan", "segments/patches"),
     },
     # Of big segments.
     "segments/members": {"errors", "audience/chunks"},
@@ -92,7 +97,7 @@ ROOMS: dict[str, set[str]] = {
     "report/files": {"errors"},
     "report/changes": {"report/files"},
     "report/summary": {"report/files"},
-    "report/check": {"errors", "api/expiring"},
+    "report/check": {"errors", "api/expiring", "api/shapes", "segments/trial"},
     "report/progress": set(),
     # Where an SDK developer looks first.
     "configuration": {"names", "settings"},
@@ -135,6 +140,7 @@ ROOMS_FOR_TYPES: dict[str, set[str]] = {
     "report/changes": {"audience/expirations", "audience/plan"},
     "report/summary": {"audience/planner", "audience/streams", "report/tally"},
     "api/transfers": {"api/client"},
+    "segments/trial": {"api/shapes", "api/client"},
     "segments/exports": {"api/transfers"},
     "segments/bigplans": {
         *("audience/planner", "segments/drafts", "segments/exports", "segments/sending"),

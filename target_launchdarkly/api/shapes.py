@@ -15,6 +15,9 @@ from target_launchdarkly.api import quoting
 #: The context kind whose targets stand in `included` and `excluded` themselves, and that of a big
 #: segment which names none.
 USER = "user"
+#: Individual targets that LaunchDarkly supports in a standard segment.
+#: https://launchdarkly.com/docs/home/flags/segment-types
+MAX_TARGETS = 15_000
 #: As many instructions as a patch has at most.
 MAX_FAILURES = 1_500
 
@@ -114,6 +117,11 @@ class UserSegment:
     def age(self) -> tuple[int, int]:
         """What grows with every change of a segment, also when it is deleted and made anew."""
         return self.created_ms, self.version
+
+    @property
+    def room(self) -> int:
+        """How many individual targets more a standard segment may have; below 0 if too many."""
+        return MAX_TARGETS - self.size
 
     @property
     def size(self) -> int:

@@ -1,12 +1,14 @@
-"""What `--check` tells: whether a run could work, without reading input or changing anything."""
+"""What `--check` tells of LaunchDarkly: whether a run could work. It changes nothing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from target_launchdarkly.api.expiring import get_expiring_targets
-from target_launchdarkly.errors import NotFoundError, TargetError
+from target_launchdarkly.api.shapes import MAX_TARGETS
+from target_launchdarkly.errors import NotFoundError, RefusedError, TargetError
+from target_launchdarkly.segments.trial import Trial, try_writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,17 +24,29 @@ NEEDED_ACTIONS = ("updateIncluded", "updateExcluded")
 EXPIRING_ACTION = "updateExpiringTargets"
 #: The one without which nobody can see who is a member of a big segment.
 EXPORT_ACTION = "createSegmentExport"
+BYPASS = (
+    "Give the token a role with the action bypassRequiredSegmentApproval, if it has none yet: no "
+    "segment is there to try that."
+)
+REFUSED = (
+    "Its patch would change nothing, and is refused all the same: those of a run would be too. "
+    "LaunchDarkly's words stand in the log with TARGET_LAUNCHDARKLY_LOGLEVEL=DEBUG; look at the "
+    "settings context_kind and comment first."
+)
+
+#: How it stands: well, well with something to look at, or so that a run would fail.
+Level = Literal["ok", "warn", "FAIL"]
 
 
 class Finding(NamedTuple):
     """One line of `--check`."""
 
-    is_good: bool
+    level: Level
     subject: str
     detail: str
 
     def __str__(self) -> str:
-        return f"{'ok  ' if self.is_good else 'FAIL'}  {self.subject}: {self.detail}"
+        return f"{self.level:<4}  {self.subject}: {self.detail}"
 
 
 @dataclass(slots=True)
@@ -48,20 +62,23 @@ class Named:
 
 def findings(settings: Settings, client: Client) -> Iterator[Finding]:
     """Yield what LaunchDarkly says about a config, up to the first thing that ends the search."""
-    yield Finding(True, "settings", "all can be used")
+    yield Finding("ok", "settings", "all can be used")
     try:
         identity = client.get_caller_identity()
-        yield Finding(True, "access token", f"accepted by {settings.api_url}{_named(identity)}")
+        yield Finding("ok", "access token", f"accepted by {settings.api_url}{_named(identity)}")
         environment = client.get_environment()
     except TargetError as error:
-        yield Finding(False, "LaunchDarkly", str(error))
+        yield Finding("FAIL", "LaunchDarkly", str(error))
         return
     yield _environment_finding(settings, environment)
     segments = _segments_of(settings)
     for segment_key, named in segments.items():
-        yield _segment_finding(segment_key, named, settings, client)
+        yield _SegmentCheck(settings, client, environment, segment_key, named).finding()
     if not segments:
-        yield Finding(True, "segments", "named by the records; none to look at before they come")
+        needs_approvals = environment.needs_approvals and not settings.dry_run
+        told = "named by the records; none to look at before they come"
+        level: Level = "FAIL" if needs_approvals else "ok"
+        yield Finding(level, "segments", f"{told}. {BYPASS}" if needs_approvals else told)
 
 
 def _named(identity: CallerIdentity) -> str:
@@ -70,14 +87,12 @@ def _named(identity: CallerIdentity) -> str:
 
 def _environment_finding(settings: Settings, environment: Environment) -> Finding:
     subject = f"project '{settings.project_key}', environment '{settings.environment_key}'"
-    if environment.needs_approvals:
-        return Finding(
-            False,
-            subject,
-            "requires approvals for segments. Give the token a role with the action "
-            "bypassRequiredSegmentApproval, if it has none yet.",
-        )
-    return Finding(True, subject, "known")
+    if not environment.needs_approvals:
+        return Finding("ok", subject, "known")
+    told = "known; changes of its segments require approvals"
+    if settings.dry_run:
+        return Finding("warn", subject, f"{told}, which dry_run does not show")
+    return Finding("ok", subject, told)
 
 
 def _segments_of(settings: Settings) -> dict[str, Named]:
@@ -92,52 +107,125 @@ def _segments_of(settings: Settings) -> dict[str, Named]:
     return segments
 
 
-def _segment_finding(segment_key: str, named: Named, settings: Settings, client: Client) -> Finding:
-    subject = f"segment '{segment_key}'"
-    try:
-        segment = client.get_segment(segment_key)
-        if named.has_moments and not segment.is_big:
-            get_expiring_targets(client, segment_key)
-    except NotFoundError as error:
-        if settings.create_segment != "never" and "segment" in error.unknown:
-            return Finding(True, subject, f"missing; a run creates it ({settings.create_segment})")
-        return Finding(False, subject, str(error))
-    except TargetError as error:
-        return Finding(False, subject, str(error))
-    problem = _segment_problem(segment, named)
-    return Finding(problem is None, subject, problem or _described(segment, named))
+@dataclass(frozen=True, slots=True)
+class _SegmentCheck:
+    """Whether one segment could be synced."""
 
+    settings: Settings
+    client: Client
+    environment: Environment
+    key: str
+    named: Named
 
-def _segment_problem(segment: UserSegment, named: Named) -> str | None:
-    if segment.external:
-        return f"is synced by {segment.external}. Choose a segment that no other tool keeps."
-    if segment.is_big and named.context_kinds != {segment.context_kind}:
-        return f"is a big segment of context kind '{segment.context_kind}'. Set context_kind to it."
-    needed = [*NEEDED_ACTIONS]
-    if named.has_moments:
-        needed.append(EXPIRING_ACTION)
-    if named.is_exported and segment.is_big:
-        needed.append(EXPORT_ACTION)
-    missing = [action for action in needed if action in segment.denied]
-    if missing:
+    def finding(self) -> Finding:
+        """Return what LaunchDarkly shows of the segment, and how it takes a change."""
+        try:
+            segment = self.client.get_segment(self.key)
+            if self.named.has_moments and not segment.is_big:
+                get_expiring_targets(self.client, self.key)
+            problem = self._problem(segment)
+            if not problem:
+                self._try_writing(segment)
+        except NotFoundError as error:
+            return self._missing(error)
+        except RefusedError as error:
+            problem = f"{error} {REFUSED}"
+        except TargetError as error:
+            problem = str(error)
+        if problem:
+            return self._told("FAIL", problem)
+        level: Level = "ok"
+        if self._denied(segment) or (segment.room < 0 and not segment.is_big):
+            level = "warn"
+        return self._told(level, self._described(segment))
+
+    def _told(self, level: Level, detail: str) -> Finding:
+        return Finding(level, f"segment '{self.key}'", detail)
+
+    def _missing(self, error: NotFoundError) -> Finding:
+        create = self.settings.create_segment
+        if create == "never" or "segment" not in error.unknown:
+            return self._told("FAIL", str(error))
+        told = f"missing; a run creates it ({create})"
+        if self.environment.needs_approvals and not self.settings.dry_run:
+            return self._told("FAIL", f"{told}, and its changes require approvals. {BYPASS}")
+        return self._told("ok", f"{told}, for which the token needs createSegment")
+
+    def _problem(self, segment: UserSegment) -> str | None:
+        named = self.named
+        if segment.external:
+            return f"is synced by {segment.external}. Choose a segment that no other tool keeps."
+        if segment.is_big and named.context_kinds != {segment.context_kind}:
+            return (
+                f"is a big segment of context kind '{segment.context_kind}'. Set context_kind to "
+                "it."
+            )
+        missing = [] if self.settings.dry_run else self._denied(segment)
+        if named.is_exported and segment.is_big and EXPORT_ACTION in segment.denied:
+            missing.append(EXPORT_ACTION)
+        if missing:
+            return (
+                f"the token may not {' or '.join(missing)}. Give it the Writer role, or a custom "
+                "role with these actions."
+            )
+        return None
+
+    def _denied(self, segment: UserSegment) -> list[str]:
+        """Return the role actions that a change needs, and that LaunchDarkly says are denied."""
+        needed = [*NEEDED_ACTIONS, *([EXPIRING_ACTION] if self.named.has_moments else [])]
+        return [action for action in needed if action in segment.denied]
+
+    def _try_writing(self, segment: UserSegment) -> None:
+        """Let LaunchDarkly say whether it takes changes, by one that changes nothing.
+
+        Raises:
+            LaunchDarklyError: It does not.
+        """
+        settings = self.settings
+        if settings.dry_run:
+            return
+        trial = Trial(
+            context_kinds=self.named.context_kinds,
+            excludes=settings.removal_action == "exclude"
+            or settings.excluded_key_action == "include",
+            expires=self.named.has_moments,
+            comment=settings.comment,
+            needs_approvals=self.environment.needs_approvals,
+        )
+        try_writing(self.client, segment, trial)
+
+    def _described(self, segment: UserSegment) -> str:
+        named, kinds = self.named, ", ".join(sorted(self.named.context_kinds))
+        tried = f"; {self._told_of_writing(segment)}"
+        if segment.is_big:
+            count = segment.included_count or 0
+            refused = "; a record with an end of membership is refused" if named.has_moments else ""
+            exported = (
+                f"; a snapshot exports who is a member, for which the token needs {EXPORT_ACTION}"
+                if named.is_exported
+                else ""
+            )
+            return f"big segment of kind {kinds}, {count:,} included{exported}{refused}{tried}"
+        count = sum(map(len, segment.included.values()))
+        ends = "; memberships end by themselves" if named.has_moments else ""
         return (
-            f"the token may not {' or '.join(missing)}. Give it the Writer role, or a custom role "
-            "with these actions."
+            f"standard segment, {count:,} included of all kinds{_told_of_room(segment)}; synced "
+            f"kind: {kinds}{ends}{tried}"
         )
-    return None
+
+    def _told_of_writing(self, segment: UserSegment) -> str:
+        if not self.settings.dry_run:
+            return "a patch that changes nothing was taken"
+        if denied := self._denied(segment):
+            return f"the token may not {' or '.join(denied)}, which dry_run does not need"
+        return "whether it takes changes was not tried, because dry_run is set"
 
 
-def _described(segment: UserSegment, named: Named) -> str:
-    kinds = ", ".join(sorted(named.context_kinds))
-    if segment.is_big:
-        count = segment.included_count or 0
-        refused = "; a record with an end of membership is refused" if named.has_moments else ""
-        exported = (
-            f"; a snapshot exports who is a member, for which the token needs {EXPORT_ACTION}"
-            if named.is_exported
-            else ""
-        )
-        return f"big segment of kind {kinds}, {count:,} included{exported}{refused}"
-    count = sum(map(len, segment.included.values()))
-    ends = "; memberships end by themselves" if named.has_moments else ""
-    return f"standard segment, {count:,} included of all kinds; synced kind: {kinds}{ends}"
+def _told_of_room(segment: UserSegment) -> str:
+    room = segment.room
+    if room >= 0:
+        return f", room for {room:,} more"
+    return (
+        f" and {segment.size:,} targets, more than the {MAX_TARGETS:,} that LaunchDarkly supports "
+        "in a standard segment: create a big segment for this audience"
+    )

@@ -45,6 +45,7 @@ class _Options(TypedDict):
     rate_limit: RateLimit | None
     read_only: bool
     require_approval: bool
+    ignore_dry_run: bool
     faults: tuple[Fault, ...]
     meanwhile: tuple[Meanwhile, ...]
     imports: ImportRules
@@ -124,6 +125,7 @@ def _names(rules: type[ImportRules | ExportRules]) -> str:
 @click.option(
     "--require-approval", is_flag=True, help="Patches need an approval, imports wait for it."
 )
+@click.option("--ignore-dry-run", is_flag=True, help="A PATCH with ?dryRun=true is a real one.")
 @click.option(
     "faults",
     "--fault",
@@ -186,6 +188,7 @@ def main(**options: Unpack[_Options]) -> None:
     sandbox.rate_limit = options["rate_limit"]
     sandbox.read_only = options["read_only"]
     sandbox.approval_required = options["require_approval"]
+    sandbox.ignores_dry_run = options["ignore_dry_run"]
     sandbox.import_rules = options["imports"]
     sandbox.export_rules = options["exports"]
     sandbox.count_lag_reads = options["count_lag"]

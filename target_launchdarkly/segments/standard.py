@@ -6,6 +6,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
+from target_launchdarkly.api.shapes import MAX_TARGETS
 from target_launchdarkly.audience.words import Audience
 from target_launchdarkly.errors import RefusedError, SegmentError
 from target_launchdarkly.segments.drafts import Draft, tell_refused, warn_of_excluded
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: https://launchdarkly.com/docs/home/flags/segment-types
-MAX_TARGETS = 15_000
 #: Seconds before another look at a segment that is not as it was planned, one a round.
 VERIFY_PAUSES = (1.0, 2.0, 4.0)
 #: How often a refused request is planned anew.

@@ -48,7 +48,9 @@ def test_good_config_is_ok_line_by_line(sandbox: Sandbox, check: Callable[..., A
         "segment 'big'",
     ]
     assert "big segment of kind user, 1 included" in lines[-1]
-    assert {each.method for each in sandbox.requests} == {"GET"}
+    assert [each.path for each in sandbox.requests if each.method != "GET"] == [
+        f"/api/v2/segments/default/test/{key}?dryRun=true" for key in (SEGMENT, "big")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -80,6 +82,7 @@ def test_each_problem_is_told_apart(
     assert told in result.stdout + result.stderr
     assert "Traceback" not in result.stderr
     assert {each.method for each in sandbox.requests} <= {"GET"}
+    assert result.stdout.count("FAIL") + result.stderr.count("ERROR") == 1
 
 
 def test_read_only_token_is_told(sandbox: Sandbox, check: Callable[..., Any]) -> None:
@@ -151,8 +154,9 @@ def test_segment_whose_memberships_end_is_told_so(
     assert result.returncode == 0, result.stderr
     assert "memberships end by themselves" in result.stdout
     assert "a record with an end of membership is refused" in result.stdout
-    asked = [each.path for each in sandbox.requests if "expiring-targets" in each.path]
-    assert asked == [f"/api/v2/segments/default/{SEGMENT}/expiring-targets/test"]
+    asked = [(each.method, each.path) for each in sandbox.requests if "expiring" in each.path]
+    path = f"/api/v2/segments/default/{SEGMENT}/expiring-targets/test"
+    assert asked == [("GET", path), ("PATCH", path)]
 
 
 def test_token_that_may_not_say_when_targets_expire_is_told(

@@ -30,7 +30,7 @@ OPTIONS = [
     *("--segment", "beta-users", "--big-segment", "many:org", "--rate-limit", "10/10"),
     *("--fault", "status:status=500,method=PUT"),
     *("--meanwhile", "PUT:segment=beta-users,add=a"),
-    *("--imports", "seconds=60", "--exports", "denied", "--count-lag", "2"),
+    *("--imports", "seconds=60", "--exports", "denied", "--count-lag", "2", "--ignore-dry-run"),
 ]
 
 

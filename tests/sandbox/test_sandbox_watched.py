@@ -239,6 +239,16 @@ def test_dry_run_that_is_late_never_happens(client: BigClient, sandbox: Sandbox)
     assert sandbox.included("many", "org") == ["a", "b"]
 
 
+@pytest.mark.parametrize("text", ["true", "maybe"])
+def test_dry_run_that_is_ignored_is_a_patch_like_any_other(
+    client: BigClient, sandbox: Sandbox, text: str
+) -> None:
+    """So it was before there were dry runs."""
+    sandbox.ignores_dry_run = True
+    assert client.patch(add("c"), path=f"{MANY}?dryRun={text}").status_code == 200
+    assert sandbox.included("many", "org") == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize(("text", "status"), [("false", 200), ("maybe", 400)])
 def test_dry_run_is_true_or_false(client: BigClient, text: str, status: int) -> None:
     assert client.patch(add("c"), path=f"{MANY}?dryRun={text}").status_code == status

@@ -33,6 +33,7 @@ class Store(Transfers):
 
     Attributes:
         refused_keys: context keys that no patch may add, as if LaunchDarkly had a reason.
+        ignores_dry_run: a PATCH with `dryRun` is one like any other.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Store(Transfers):
         self.token = token
         self.sdk_key = sdk_key
         self.refused_keys: set[str] = set()
+        self.ignores_dry_run = False
 
     def authorize(self, authorization: str | None) -> None:
         """Refuse any Authorization but the bare token."""
@@ -144,8 +146,7 @@ class Store(Transfers):
         with self._lock:
             segment = self._find(segment_key)
             self._check_writable()
-            if self.approval_required and not self._is_somebody_else:
-                raise forbidden("Segments of this environment: approval is required to change them")
+            self._check_approved()
             if segment.external is not None:
                 raise invalid(f"{segment_key} is synced from {segment.external}")
             if is_dry_run:
@@ -155,6 +156,10 @@ class Store(Transfers):
                 segment, "patch", lambda: self._patch(segment, document), comment_of(document)
             )
             return before or self._document(segment)
+
+    def _check_approved(self) -> None:
+        if self._needs_approval and not self._is_somebody_else:
+            raise forbidden("Segments of this environment: approval is required to change them")
 
     def _preview(self, segment: Segment, document: object) -> Document:
         segment = segment.copied()
@@ -184,8 +189,7 @@ class Store(Transfers):
         with self._lock:
             segment = self._find(segment_key)
             self._check_writable()
-            if self.approval_required and not self._is_somebody_else:
-                raise forbidden("Segments of this environment: approval is required to change them")
+            self._check_approved()
             if segment.unbounded:
                 raise invalid(f"{segment_key} is a big segment; its targets do not expire")
             before, changes = self._expirations(segment), segment.expirations.changes

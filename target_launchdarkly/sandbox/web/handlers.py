@@ -88,7 +88,8 @@ class ApiHandlers:
     async def _patch_segment(self, request: web.Request) -> web.Response:
         segment_key = self._segment_key(request)
         _check_semantic_patch(request.headers.get("Content-Type", ""))
-        document, is_dry_run = await _document(request), _is_dry_run(request)
+        document = await _document(request)
+        is_dry_run = not self._sandbox.ignores_dry_run and _is_dry_run(request)
         fault = FAULT_MET.get()
         if fault and fault.is_late and is_dry_run:
             return web.Response(status=202)
