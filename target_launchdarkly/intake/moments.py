@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,2})?")
 _ISO_8601 = re.compile(
     r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})"
     r"(?:[Tt ]([0-9]{2}):?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]+))?)?"
-    r" ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+    r" ?([Zz]|UTC|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
 )
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _MINUTES_A_DAY = 24 * 60
@@ -108,10 +108,12 @@ def _of_text(text: str, name: str) -> int | None:
 def _offset_minutes(text: str | None) -> int:
     """Return an offset as ISO 8601 writes it, e.g. `+01:00`, `-0330`, `+01` or `Z`.
 
+    Or `UTC`, as BigQuery exports timestamps: `2026-12-31 17:00:00 UTC`.
+
     Raises:
         ValueError: No place on Earth has it.
     """
-    if text is None or text in {"Z", "z"}:
+    if text is None or text in {"Z", "z", "UTC"}:
         return 0
     minutes = _minutes(text[1:3], text[3:].lstrip(":"))
     return -minutes if text[0] == "-" else minutes
