@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from ldclient.client import LDClient
 from ldclient.config import Config
 from ldclient.context import Context
-from messages import COLUMNS, STREAM, record, schema
+from messages import COLUMNS, STREAM, record, schema, state
 from running import SEGMENT
 
 if TYPE_CHECKING:
+    from running import Run
+
     from target_launchdarkly.sandbox import Sandbox
 
 #: The moment at which the tests' clock stands, and one that is an hour later.
@@ -35,6 +37,18 @@ def expirations(sandbox: Sandbox, segment_key: str = SEGMENT, kind: str = "user"
         for item in items
         if (item["targetType"], item["contextKind"]) == ("included", kind)
     }
+
+
+DONE = state({"done": 1})
+MESSAGES = [SCHEMA, *until(SOON, "a", "b"), *until(None, "c"), DONE]
+
+
+def demand_all_set(run: Run, sandbox: Sandbox) -> None:
+    """Assert that all of `MESSAGES` is as it says, and that STATE claims it."""
+    assert run.error is None
+    assert run.states == [{"done": 1}]
+    assert sorted(sandbox.included(SEGMENT)) == ["a", "b", "c"]
+    assert expirations(sandbox) == {"a": SOON, "b": SOON}
 
 
 def expire_by_hand(

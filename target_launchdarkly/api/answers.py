@@ -32,6 +32,8 @@ T = TypeVar("T")
 APPROVAL_REQUIRED = 403_1
 #: Stands for the 403 of a request about expiring targets.
 EXPIRING_REFUSED = 403_2
+#: Stands for the 404 of such a request that names nothing which is unknown.
+EXPIRING_UNKNOWN = 404_1
 #: What to do about an answer that a retry would not change, by status or by its hundred.
 REMEDIES = {
     300: "Redirects are not followed, because the token would go elsewhere. Correct api_instance "
@@ -45,6 +47,9 @@ REMEDIES = {
     EXPIRING_REFUSED: "The token may not say when targets expire, or the account's plan does not "
     "have that. Give the token the Writer role, or a custom role with the action "
     "updateExpiringTargets; or take expires_at_field out of the settings.",
+    EXPIRING_UNKNOWN: "The segment was deleted meanwhile, or the account's plan does not have "
+    "expiring targets. Look whether LaunchDarkly has the segment, or take expires_at_field out of "
+    "the settings.",
     APPROVAL_REQUIRED: "The environment requires approvals. Give the token a role with the action "
     "bypassRequiredSegmentApproval, or sync into an environment without them.",
 }
@@ -207,6 +212,9 @@ def _not_found(refused: str, words: Words, call: Call, connection: Connection) -
         "segment": call.segment_key,
     }
     named = re.search("|".join(parts), words.message)
+    if call.is_about_expiring and not named:
+        # The segment was read just before.
+        return NotFoundError(f"{refused} {REMEDIES[EXPIRING_UNKNOWN]}", [])
     unknown = [named.group()] if named else [part for part, key in parts.items() if key]
     names = " or ".join(f"{part} '{parts[part]}'" for part in unknown)
     return NotFoundError(

@@ -75,7 +75,10 @@ class Call:
     content_type: str = "application/json"
 
     def __str__(self) -> str:
-        return f"{self.method} of segment '{self.segment_key}'" if self.segment_key else self.url
+        if not self.segment_key:
+            return self.url
+        part = "the expiring targets of " if self.is_about_expiring else ""
+        return f"{self.method} of {part}segment '{self.segment_key}'"
 
     def payload(self) -> bytes | Upload | None:
         """Return the body as it is sent."""

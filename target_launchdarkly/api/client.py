@@ -21,7 +21,7 @@ from target_launchdarkly.api.answers import (
 )
 from target_launchdarkly.api.calls import Call, Connection, Upload, quoted
 from target_launchdarkly.api.clock import Clock
-from target_launchdarkly.api.limits import refused_until, retry_at, used_up_until
+from target_launchdarkly.api.limits import refused_until, retry_at, server_now, used_up_until
 from target_launchdarkly.api.sessions import Sessions
 from target_launchdarkly.api.shapes import BigSegmentTarget, CallerIdentity, Environment
 from target_launchdarkly.errors import LaunchDarklyError
@@ -71,6 +71,8 @@ class Client:
         self._lock = threading.Lock()
         #: Epoch seconds before which no request is sent, because a limit is used up.
         self._not_before = 0.0
+        #: Epoch seconds of LaunchDarkly's own clock when it answered last; 0 before that.
+        self.answered_at = 0.0
         #: Requests sent, by segment key and then by method, retries included.
         self.requests: dict[str, Counter[str]] = defaultdict(Counter)
         #: The segments with a change whose answer never came, or was none, and when that was.
@@ -291,14 +293,16 @@ class Client:
         except requests.RequestException as error:
             raise TransientError(describe(error)) from error
         logger.debug("%s answered %d", call, response.status_code)
-        self._note_limit(response)
+        self._note_headers(response)
         if response.status_code in accept:
             return response
         raise self._failure(response, call)
 
-    def _note_limit(self, response: requests.Response) -> None:
-        """Remember the window's end if this answer says that its requests are used up."""
-        ends = used_up_until(response.headers, self._clock.now())
+    def _note_headers(self, response: requests.Response) -> None:
+        """Remember LaunchDarkly's time, and the window's end if its requests are used up."""
+        now = self._clock.now()
+        self.answered_at = server_now(response.headers, now)
+        ends = used_up_until(response.headers, now)
         if ends is not None:
             self._wait_for(ends)
 

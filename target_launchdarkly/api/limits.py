@@ -45,7 +45,7 @@ def retry_at(headers: Mapping[str, str], now: float) -> float | None:
         seconds = float(value)
     except ValueError:
         moment = _epoch_seconds(value)
-        return None if moment is None else now + moment - _server_now(headers, now)
+        return None if moment is None else now + moment - server_now(headers, now)
     return now + max(0.0, seconds) if isfinite(seconds) else None
 
 
@@ -79,10 +79,11 @@ def _reset_at(headers: Mapping[str, str], name: str, now: float) -> float | None
         reset = int(headers.get(name, "")) / 1000
     except (OverflowError, ValueError):
         return None
-    return now + reset - _server_now(headers, now)
+    return now + reset - server_now(headers, now)
 
 
-def _server_now(headers: Mapping[str, str], now: float) -> float:
+def server_now(headers: Mapping[str, str], now: float) -> float:
+    """Return the epoch seconds of LaunchDarkly's clock; of this machine's if it tells none."""
     moment = _epoch_seconds(headers.get("Date", ""))
     return now if moment is None else moment
 

@@ -32,6 +32,8 @@ Listed: TypeAlias = dict[str, dict[str, Expiration]]
 #: What the expirations that LaunchDarkly has still need.
 Draw: TypeAlias = "Callable[[Listed], list[ExpirationChange]]"
 
+#: Stands for the code of instructions that were refused together.
+WITH_THEIR_PATCH = "refused with their patch"
 #: Seconds before another look at expirations that are not as planned, one a round.
 VERIFY_PAUSES = (1.0, 2.0, 4.0)
 
@@ -54,6 +56,8 @@ class ExpiringTargets:
         self._listed: Listed = {}
         #: How many instructions failed the last time, by LaunchDarkly's code.
         self._failures = Counter[str]()
+        #: Why a whole patch was refused the last time.
+        self._refusal: RefusedError | None = None
 
     def settle(self, draw: Draw) -> bool:
         """Look at the expirations, send what they need, and see that it holds.
@@ -95,11 +99,16 @@ class ExpiringTargets:
             LaunchDarklyError: In any case.
         """
         told = ", ".join(f"{code}: {count:,}" for code, count in self._failures.most_common())
+        reason = (
+            f"{self._refusal} If these are too many for one request, set batch_size_rows to less."
+            if self._refusal
+            else "Each is told at the log level DEBUG. Look at these targets in LaunchDarkly, then "
+            "run again."
+        )
         raise LaunchDarklyError(
             f"LaunchDarkly did not take all that was to be said about when targets of segment "
-            f"'{self._key}' expire, planned twice. Instructions that failed ({told}) are told one "
-            "by one at the log level DEBUG. Look at these targets in LaunchDarkly, then run again; "
-            "all other changes of the segment are made."
+            f"'{self._key}' expire, planned twice. Instructions that failed ({told}): {reason} "
+            "All other changes of the segment are made."
         )
 
     def preview(self, draw: Draw, plans: Iterable[Plan], *, exists: bool) -> None:
@@ -125,6 +134,7 @@ class ExpiringTargets:
     def _send(self, changes: Sequence[ExpirationChange]) -> Counter[str]:
         """Send changes, in full requests; return how many failed, by code."""
         failures = Counter[str]()
+        self._refusal = None
         limit = self._requests.max_operations
         for start in range(0, len(changes), limit):
             chunk = changes[start : start + limit]
@@ -133,7 +143,8 @@ class ExpiringTargets:
                     self._client, self._key, expiring_patch(chunk, self._requests.comment)
                 )
             except RefusedError as error:
-                failures[str(error)] += len(chunk)
+                self._refusal = error
+                failures[WITH_THEIR_PATCH] += len(chunk)
             else:
                 failures += self._take(chunk, answer)
         return failures
@@ -142,6 +153,9 @@ class ExpiringTargets:
         """Take an answer as the new view of what its request changed."""
         errors = [*errors_of(answer)]
         failed = {index for index, _ in errors}
+        for index, why in errors:
+            if index is not None and 0 <= index < len(chunk):
+                logger.debug("An expiration failed (%s): %s", why, chunk[index])
         if None not in failed:
             shown = listed_of(answer)
             done = []

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds before another look at a segment that is not as it was planned, one a round.
 VERIFY_PAUSES = (1.0, 2.0, 4.0)
+#: So far behind LaunchDarkly's clock nobody is warned of this machine's.
+TOLERATED_SECONDS = 5
 #: How often a refused request is planned anew.
 MAX_REFUSALS = 3
 
@@ -116,10 +118,24 @@ class StandardSegment:
             return
         # A target may have left meanwhile, or its moment has passed.
         self._look()
-        self._now_ms = planner.now_ms()
+        self._now_ms = self._latest_ms(planner.now_ms())
         self._settle(self._plan_anew(planner), planner)
         if not self._expiring.settle(draw):
             self._expiring.refuse()
+
+    def _latest_ms(self, own_ms: int) -> int:
+        """Return the present by this machine's clock, or by LaunchDarkly's if that is ahead.
+
+        LaunchDarkly ends memberships by its own clock, and takes no moment that has passed by it.
+        """
+        now_ms = max(own_ms, int(self._client.answered_at * 1000))
+        if (behind := (now_ms - own_ms) // 1000) > TOLERATED_SECONDS:
+            logger.warning(
+                "This machine's clock is %d s behind LaunchDarkly's, which ends memberships by its "
+                "own. Set the clock; this run goes by LaunchDarkly's.",
+                behind,
+            )
+        return now_ms
 
     def _settle(self, plans: list[Plan], planner: Planner) -> None:
         """Send what the plans hold, and see that it holds.

@@ -168,12 +168,14 @@ def test_token_that_may_not_say_when_targets_expire_is_told(
     assert "updateExpiringTargets" not in check().stdout
 
 
+@pytest.mark.parametrize("status", [403, 404])
 def test_account_without_expiring_targets_is_told(
-    sandbox: Sandbox, check: Callable[..., Any]
+    sandbox: Sandbox, check: Callable[..., Any], status: int
 ) -> None:
-    sandbox.faults.append(Fault("status", method="GET", after=3, status=403))
+    """Also where a run would create a missing segment: this one is there."""
+    sandbox.faults.append(Fault("status", method="GET", after=3, status=status))
 
-    result = check(expires_at_field="ends")
+    result = check(expires_at_field="ends", create_segment="standard")
 
     assert result.returncode == 1
     assert "the account's plan" in result.stdout

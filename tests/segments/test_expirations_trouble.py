@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from expiring_members import (
+    DONE,
     FIELD,
+    MESSAGES,
     NOW_MS,
     SCHEMA,
     SOON,
+    demand_all_set,
     expirations,
     expire_by_hand,
     instructions,
     sent,
     until,
 )
-from messages import keys, leavers, members, schema, state
+from messages import keys
 from running import SEGMENT
 
 from target_launchdarkly.api.expiring import NOT_TOLD, errors_of
@@ -36,15 +40,6 @@ SETTINGS: dict[str, Any] = {"audience_sync_mode": "mirror", "expires_at_field": 
 READ, LOOK = ("GET", "segment"), ("GET", "expiring")
 PATCH, EXPIRE = ("PATCH", "segment"), ("PATCH", "expiring")
 UNKNOWN = "no code that is known here"
-DONE = state({"done": 1})
-MESSAGES = [SCHEMA, *until(SOON, "a", "b"), *until(None, "c"), DONE]
-
-
-def demand_all_set(run: Run, sandbox: Sandbox) -> None:
-    assert run.error is None
-    assert run.states == [{"done": 1}]
-    assert sorted(sandbox.included(SEGMENT)) == ["a", "b", "c"]
-    assert expirations(sandbox) == {"a": SOON, "b": SOON}
 
 
 @pytest.mark.parametrize("kind", ["drop-after", "reset-after", "truncate", "garbage", "html-ok"])
@@ -135,17 +130,19 @@ def test_target_that_somebody_takes_off_before_its_moment_is_set_comes_back(
 
 
 def test_instructions_that_fail_twice_end_the_run(
-    sync: Callable[..., Run], sandbox: Sandbox
+    sync: Callable[..., Run], sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What holds stays, no STATE claims the rest, and the next run does it."""
     sandbox.meanwhile(ForeignChange(SEGMENT, remove=("a",)), method="PATCH", after=1)
     sandbox.meanwhile(ForeignChange(SEGMENT, remove=("a",)), method="PATCH", after=3)
+    caplog.set_level(logging.DEBUG)
 
     run = sync(MESSAGES, **SETTINGS)
 
     assert isinstance(run.error, LaunchDarklyError)
     assert "did not take all" in str(run.error)
     assert "(The key … of context kind user is no individual target: 1)" in str(run.error)
+    assert "context_key='a'" in caplog.text
     assert run.states == []
     assert "1 expiration set" in run.summary
     assert "3 added, 0 removed, 1 expiration set" in run.target._done_so_far()
@@ -199,48 +196,28 @@ def test_moment_that_passes_while_the_run_waits_is_not_too_late(
     assert run.states == [{"done": 1}]
 
 
-def test_refused_plan_sends_no_expirations(sync: Callable[..., Run], sandbox: Sandbox) -> None:
-    sync([schema(), *members(*keys(20))], audience_sync_mode="add")
-    sandbox.clear_requests()
-
-    run = sync([SCHEMA, *leavers(*keys(20, 0)[1:]), *until(SOON, "user-0")], **SETTINGS)
-
-    assert "max_removal_percent" in str(run.error)
-    assert sent(sandbox) == [READ]
-
-
-def test_token_that_may_not_say_when_targets_expire_is_told_so(
-    sync: Callable[..., Run], sandbox: Sandbox
+@pytest.mark.parametrize(("behind", "is_told"), [(3, False), (300, True)])
+def test_membership_that_has_ended_by_launchdarklys_clock_has_ended(
+    sync: Callable[..., Run],
+    sandbox: Sandbox,
+    clock: FakeClock,
+    caplog: pytest.LogCaptureFixture,
+    behind: int,
+    *,
+    is_told: bool,
 ) -> None:
-    sync([schema(), *members("a")], audience_sync_mode="add")
-    sandbox.read_only = True
+    """A clock that is behind neither fails the runs nor leaves anybody in without an end."""
+    sandbox.clock = lambda: clock.now() + behind
+    messages = [SCHEMA, *until(NOW_MS + 2_000, "a"), *until(SOON, "b"), DONE]
 
-    run = sync([SCHEMA, *until(SOON, "a")], **SETTINGS)
+    for _ in range(2):
+        run = sync(messages, **SETTINGS)
 
-    assert "updateExpiringTargets" in str(run.error)
-    assert "expires_at_field" in str(run.error)
-
-
-def test_environment_that_requires_approvals_is_told_so(
-    sync: Callable[..., Run], sandbox: Sandbox
-) -> None:
-    sync([schema(), *members("a")], audience_sync_mode="add")
-    sandbox.approval_required = True
-
-    run = sync([SCHEMA, *until(SOON, "a")], **SETTINGS)
-
-    assert "bypassRequiredSegmentApproval" in str(run.error)
-
-
-def test_patch_that_is_refused_whole_is_planned_again_once(
-    sync: Callable[..., Run], sandbox: Sandbox
-) -> None:
-    refused = Fault(
-        "status", method="PATCH", after=1, status=400, body='{"code": "invalid_request"}'
-    )
-    sandbox.faults.append(refused)
-
-    demand_all_set(sync(MESSAGES, **SETTINGS), sandbox)
+        assert run.error is None
+        assert sandbox.included(SEGMENT) == ["b"]
+        assert expirations(sandbox) == {"b": SOON}
+        assert run.states == [{"done": 1}]
+    assert ("300 s behind LaunchDarkly's" in caplog.text) is is_told
 
 
 @pytest.mark.parametrize(
