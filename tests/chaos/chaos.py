@@ -72,23 +72,27 @@ def _told(counts: Counter[str]) -> str:
     return f"{counts.total():,} ({each})"
 
 
-def run_cases(seed: int, numbers: Iterable[int], *, first_only: bool = False) -> Report:
+def run_cases(
+    seed: int, numbers: Iterable[int], *, first_only: bool = False, only: str = ""
+) -> Report:
     """Run the cases of some numbers, one after the other, against one sandbox.
 
     Args:
         seed: Of the cases.
         numbers: Of the cases.
         first_only: Whether to stop at the first divergence.
+        only: "big" for cases of big segments alone.
     """
     report = Report(seed)
     with Stage() as stage:
         for number in numbers:
-            driver = Driver(stage, make_case(seed, number))
+            driver = Driver(stage, make_case(seed, number, is_big=only == "big"))
             try:
                 driver.drive()
             except Exception as problem:  # noqa: BLE001 - whatever it is, the other cases go on
                 told = f"{type(problem).__name__}: {problem}"
                 again = f"python tests/chaos/chaos.py --seed {seed} --case {number}"
+                again += f" --only {only}" if only else ""
                 report.divergences.append(f"Case {number}: {told}\n  Again: {again}")
             report.cases += 1
             report.restarts += driver.restarts
@@ -97,21 +101,22 @@ def run_cases(seed: int, numbers: Iterable[int], *, first_only: bool = False) ->
             report.ends += driver.ends
             if first_only and report.divergences:
                 break
-    report.faults = stage.met
+    files = {f"file {kind}": count for kind, count in stage.faults.met_by_files.items()}
+    report.faults = stage.met + Counter(files)
     return report
 
 
-def _run_portion(seed: int, numbers: range) -> Report:
+def _run_portion(seed: int, only: str, numbers: range) -> Report:
     logging.disable(logging.CRITICAL)
-    return run_cases(seed, numbers)
+    return run_cases(seed, numbers, only=only)
 
 
-def run_in_processes(seed: int, count: int, jobs: int) -> Report:
+def run_in_processes(seed: int, count: int, jobs: int, only: str) -> Report:
     """Run the first so many cases of a seed in several processes."""
     portions = [range(start, min(start + PORTION, count)) for start in range(0, count, PORTION)]
     report = Report(seed)
     with ProcessPoolExecutor(jobs) as pool:
-        for portion in pool.map(partial(_run_portion, seed), portions):
+        for portion in pool.map(partial(_run_portion, seed, only), portions):
             report.add(portion)
     return report
 
@@ -124,13 +129,15 @@ def main() -> int:
     parser.add_argument("--case", type=int, help="run the case of this number only")
     parser.add_argument("--jobs", type=int, default=1, help="so many processes")
     parser.add_argument("--first", action="store_true", help="stop at the first divergence")
+    parser.add_argument("--only", choices=["big"], default="", help="segments of one type alone")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if options.jobs > 1 and options.case is None:
-        report = run_in_processes(options.seed, options.cases, options.jobs)
+        report = run_in_processes(options.seed, options.cases, options.jobs, options.only)
     else:
         numbers = range(options.cases) if options.case is None else [options.case]
-        report = run_cases(options.seed, numbers, first_only=options.first)
+        first_only, only = options.first, options.only
+        report = run_cases(options.seed, numbers, first_only=first_only, only=only)
     sys.stdout.write(f"{report}\n")
     return 1 if report.divergences else 0
 

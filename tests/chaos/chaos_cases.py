@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from chaos_moves import Moves
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_launchdarkly.sandbox import Fault
-    from target_launchdarkly.sandbox.state.rules import ImportOutcome
 
 TOKEN = "api-0451-nobody-logs-this"
 KINDS = ("user", "organization")
@@ -241,9 +242,8 @@ class Attempt:
     drains: frozenset[int] = frozenset()
     is_dry: bool = False
     is_parallel: bool = False
-    import_outcome: ImportOutcome = "complete"
-    #: How often an import has to be looked at until it ends.
-    import_polls: int = 1
+    #: How imports and exports go.
+    moves: Moves = field(default_factory=Moves)
     #: How many bytes the target reads at a time; 0: line by line, all on the SDK's way.
     block_bytes: int = 0
     #: How many words the target holds in memory; None for as many as it wants.
@@ -255,17 +255,13 @@ class Attempt:
 
     @property
     def is_calm(self) -> bool:
-        return not (self.faults or self.meddlings or self.rate_limit) and self.settles
+        is_disturbed = bool(self.faults or self.meddlings or self.rate_limit)
+        return not is_disturbed and self.settles and self.moves.is_calm
 
     @property
     def is_lasting(self) -> bool:
         """Whether a fault may outlast the target's patience."""
         return any(fault.times > PATIENCE or fault.kind == "redirect" for fault in self.faults)
-
-    @property
-    def import_seconds(self) -> int:
-        """How long an import is watched until it ends: 1, 2, 4 … 60, 60 … seconds."""
-        return sum(min(2**look, 60) for look in range(self.import_polls - 1))
 
 
 @dataclass
@@ -286,6 +282,8 @@ class Case:
     endings: Endings = field(default_factory=dict)
     #: Whether an expiration outlives its target, which is not documented.
     keeps_orphans: bool = False
+    #: Whether the token may export.
+    may_export: bool = True
 
     @property
     def sinks(self) -> list[Sink]:

@@ -23,7 +23,7 @@ BIG_NAMES = {
     "addBigSegmentIncludedTargets": ADD_INCLUDED,
     "addBigSegmentExcludedTargets": ADD_EXCLUDED,
 }
-REFUSED = 400
+REFUSED, NO_CONTENT = 400, 204
 #: What a key begins with that nobody has.
 NOBODY = "nobody-"
 INSTRUCTION_ORDER = (*ORDER, *BIG_NAMES)
@@ -62,6 +62,7 @@ class RequestChecks:
                 demand(not self._run.attempt.is_dry, f"a dry run sent a {asked.method}")
                 demand(previous, f"a {asked.method} before the segment was read")
                 self._check_allowed(number, asked)
+            self._check_turn(number, asked)
             last[asked.segment] = asked
         if not self._run.attempt.is_parallel and isinstance(limit, WatchedLimit):
             for one, other in zip(self._run.asked, self._run.asked[1:], strict=False):
@@ -69,6 +70,22 @@ class RequestChecks:
                 demand(early < 1e-3, f"a request came {early} s before the window ended")
         for segment in self._facts.segments:
             self._check_patches(segment)
+
+    def _check_turn(self, number: int, asked: Asked) -> None:
+        """Look whether an import came while another one of the run was known to go on."""
+        rules = self._run.attempt.moves.imports
+        is_given_up = (
+            rules.outcome != "complete" or rules.seconds > self._facts.bigs.max_import_seconds
+        )
+        if is_given_up or not asked.in_way:
+            return
+        known = {
+            begun.id
+            for before in self._run.asked[:number]
+            if before.status == NO_CONTENT
+            for begun in before.begun
+        }
+        demand(not known & asked.in_way, f"an import of {asked.segment} beside one of the same run")
 
     def _check_allowed(self, number: int, asked: Asked) -> None:
         found = self._facts.at(number)
@@ -200,7 +217,7 @@ class _PlanInWork:
             yield frozenset({REMOVE_INCLUDED})
             return
         is_snapshot = facts.model.is_snapshot(place)
-        has_looked = is_snapshot or place.segment in facts.run.exported
+        has_looked = is_snapshot or facts.bigs.has_looked(place.segment)
         said_since = facts.said.is_said_between(place, key, self._since, self._moment.high)
         if not (has_looked or said_since):
             return

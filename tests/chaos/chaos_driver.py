@@ -144,7 +144,14 @@ class Driver:
             # Whoever left counts no more: the same may be too many of those who stay.
             return
         demand(one.error is None, f"the same run again failed: {one.error}")
-        self._demand_looks_only(one, {*self.case.bigs}, before)
+        self._demand_looks_only(one, self._sent_unseen(), before)
+
+    def _sent_unseen(self) -> set[str]:
+        """Return the big segments that may get the same again: unseen, or excluded by hand."""
+        listed = {name for sink in self.case.sinks if sink.is_snapshot for name in sink.segments}
+        standing = self.stage.standing()
+        excluded = {place.segment for place in standing if "ex" in standing[place].values()}
+        return {*self.case.bigs} - (listed - excluded)
 
     def _demand_looks_only(self, one: Run, but_for: set[str], before: Standing) -> None:
         asked = Counter(
@@ -177,7 +184,7 @@ class Driver:
                 f"refused first ({one.error}), then {again.error or 'accepted'}",
             )
             assert isinstance(again.error, PlanRefusedError)
-            blind = {*self.case.bigs} - {*again.error.segments}
+            blind = self._sent_unseen() - {*again.error.segments}
             self._demand_looks_only(again, blind, before)
         case = mended(self.case, self._replayed())
         if case is None:
@@ -201,7 +208,7 @@ class Driver:
         attempt = Attempt(drains=cuts if has_cuts else frozenset(), block_bytes=100)
         other = self._afresh(replace(self.case, settings=settings), attempt)
         self.ends["other batches"] += 1
-        is_cut = len(other.checkpoints) > 1
+        is_cut = any(not each.is_end for each in other.checkpoints)
         if is_cut and other.error is not None:
             # What came before the last cut was sent; or the guard thought otherwise of it alone.
             return

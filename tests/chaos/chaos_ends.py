@@ -6,6 +6,7 @@ from chaos_cases import IN, OUT, PATIENCE
 from chaos_facts import Facts, demand
 
 from target_launchdarkly.errors import (
+    ExportError,
     InputError,
     LaunchDarklyError,
     PlanRefusedError,
@@ -77,7 +78,8 @@ class Ends:
         if any(doubt.maybe or doubt.may_fail for _, doubt in self._facts.checkpoints):
             found.add(PlanRefusedError)
         has_imported = any(asked.is_import for asked in self._run.asked)
-        if model.may_give_up(attempt) or (has_imported and model.may_give_up_import(attempt)):
+        may_give_up_import = has_imported and self._facts.bigs.may_give_up_import()
+        if model.may_give_up(attempt) or may_give_up_import:
             found.add(LaunchDarklyError)
         if self._excluded_of_bigs(is_certain=False):
             found.add(SegmentError)
@@ -85,6 +87,22 @@ class Ends:
             found.add(LaunchDarklyError)
         for segment in self._facts.segments:
             found |= self._by_disturbance(segment)
+        return found | self._by_exports()
+
+    def _by_exports(self) -> Errors:
+        """Return what a second look may end in, after something was sent."""
+        attempt = self._run.attempt
+        moves, found = attempt.moves, set[type[TargetError]]()
+        if not any(each.is_export for each in self._run.asked):
+            return found | ({SegmentError} if moves.count_lag and self._run.case.bigs else found)
+        is_slow = self._facts.bigs.is_slow
+        if moves.has_no_file or is_slow or any(each.method == "FILE" for each in attempt.faults):
+            found |= {ExportError, SegmentError}
+        if moves.count_lag:
+            found |= {SegmentError, PlanRefusedError, ExportError}
+        if moves.exports.cut_bytes:
+            # A last line that is cut is a line all the same.
+            found.add(SegmentError)
         return found
 
     def _refusals_of_bigs(self) -> int:
@@ -133,7 +151,7 @@ class Ends:
         seen = facts.seen_before(None)[segment]
         places = [place for place in facts.places if place.segment == segment and seen.first]
         return any(
-            True in facts.model.guard(facts.said, place, seen, moment)
+            True in facts.guard(place, seen, moment)
             for place in places
             for moment, _ in facts.checkpoints[-1:]
         )

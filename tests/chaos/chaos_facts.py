@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from chaos_cases import MEMBER, OUT, Place
+from chaos_bigs import Bigs
+from chaos_cases import OUT, Place
 from chaos_model import Model, Seen
-from chaos_plan import Key
+from chaos_plan import Key, unlisted
 from chaos_views import believed, seen_of
 from chaos_words import Checkpoint, first_invalid, sinks_of
 
@@ -44,6 +45,7 @@ class Facts:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.model = Model(run.case)
+        self.bigs = Bigs(run, self.model)
         self.said = run.said
         invalid = first_invalid(run.items)
         fails = run.case.settings["invalid_record_action"] == "fail"
@@ -67,9 +69,25 @@ class Facts:
             if moment.is_end and self.is_unreadable:
                 continue
             seen = self.seen_before(moment.begun)
-            self.checkpoints.append(
-                (moment, self.model.refused(self.said, seen, moment, run.started))
-            )
+            doubt = self.model.refused(self.said, seen, moment, run.started)
+            self._refuse_bigs(doubt, seen, moment)
+            self.checkpoints.append((moment, doubt))
+
+    def _refuse_bigs(self, doubt: Doubt, seen: dict[str, Seen], moment: Checkpoint) -> None:
+        for place in self.model.named(self.said.items[: moment.high]):
+            if not self.model.is_big(place) or seen[place.segment].first is None:
+                continue
+            refusal = self.bigs.refusal(place, moment)
+            if refusal == {True}:
+                doubt.segments.add(place.segment)
+            elif True in refusal:
+                doubt.maybe.add(place.segment)
+
+    def guard(self, place: Place, seen: Seen, moment: Checkpoint) -> set[bool]:
+        """Return whether too many leave: both, where that is open."""
+        if self.model.is_big(place):
+            return self.bigs.refusal(place, moment)
+        return self.model.guard(self.said, place, seen, moment)
 
     @property
     def places(self) -> list[Place]:
@@ -81,20 +99,7 @@ class Facts:
 
     def seen_before(self, moment: int | None) -> dict[str, Seen]:
         """Return what the target had seen when so many requests were made."""
-        found = {name: seen_of(self.run.of_segment(name, moment)) for name in self.segments}
-        for place in self.places:
-            seen = found[place.segment]
-            if self.model.is_big(place) and seen.first:
-                members = dict.fromkeys(self._members_of_big(place), "in")
-                seen.first = replace(seen.first, standing={place: members})
-                seen.is_blurred = bool(self.run.disturbances(place.segment))
-        return found
-
-    def _members_of_big(self, place: Place) -> set[str]:
-        """Return who was a member when the target looked first, or would have been."""
-        for keys in self.run.exported.get(place.segment, ()):
-            return {*keys}
-        return {key for key, where in self.run.start[place].items() if where in MEMBER}
+        return {name: seen_of(self.run.of_segment(name, moment)) for name in self.segments}
 
     def at(self, moment: int) -> tuple[Checkpoint, Doubt] | None:
         """Return the checkpoint that was going on at a request."""
@@ -211,49 +216,23 @@ class Facts:
             after = {
                 each
                 for standing in reached
-                for each in self._after_big(place, key, standing, (low, moment))
+                for each in self.bigs.after(place, key, standing, (low, moment))
             }
+            if not is_certain and self.bigs.is_replaced(place):
+                # It may have been stopped on its way.
+                after |= {*map(unlisted, reached)}
             is_loose = moment.low < moment.high or not is_certain
             reached = reached | after if is_loose else after
             low = moment.low
         return reached
-
-    def _after_big(
-        self, place: Place, key: str, standing: str, since: tuple[int, Checkpoint]
-    ) -> Iterator[str]:
-        low, moment = since
-        rules = self.model.rules
-        if self.model.is_snapshot(place):
-            yield from self._after_snapshot(place, key, standing, moment)
-            return
-        if not self.said.is_said_between(place, key, low, moment.high):
-            yield standing
-            return
-        merges = self.model.may_merge(self.said, place)
-        for word in self.said.at(place, key, moment):
-            yield from rules.after_big(standing, word, by_import=merges)
-
-    def _after_snapshot(
-        self, place: Place, key: str, standing: str, moment: Checkpoint
-    ) -> Iterator[str]:
-        word = self.said.last(place, key)
-        is_blurred = bool(self.run.disturbances(place.segment))
-        leaves = word in {OUT, None}
-        if not self.is_fed(place, moment):
-            yield standing
-            return
-        if leaves and (is_blurred or key not in self._members_of_big(place)):
-            yield standing
-        if not leaves or key in self._members_of_big(place):
-            merges = self.model.may_merge(self.said, place)
-            rules = self.model.rules
-            yield from rules.after_big(standing, OUT if leaves else word, by_import=merges)
 
     def may_leave(self, place: Place, key: str, moment: int, seen: Seen) -> bool:
         """Whether a key may stop being a member by a request."""
         found = self.at(moment)
         if found is None or place.segment in found[1].segments:
             return False
+        if self.model.is_big(place):
+            return self.bigs.may_leave(place, key, moment, found[0])
         words = self.said.at(place, key, found[0])
         if not self.model.is_snapshot(place):
             return OUT in words

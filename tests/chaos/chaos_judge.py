@@ -46,6 +46,7 @@ class Judge:
         self._endings.check()
         self._check_imports()
         Ends(self.facts).check()
+        demand(not self.run.leaks, "the token was shown to another host")
         demand(not self.run.left_behind, f"files were left behind: {self.run.left_behind}")
         self._check_thrift()
         self._check_summary()
@@ -61,6 +62,8 @@ class Judge:
             seen = self.facts.seen_before(number) if asked.steps else {}
             for before, after in asked.steps:
                 for place, key in gone(before, after):
+                    if place in self.run.swept:
+                        continue
                     is_right = self.facts.may_leave(place, key, number, seen[place.segment])
                     self.removed_wrongly += not is_right
         demand(not self.removed_wrongly, f"{self.removed_wrongly} keys removed wrongly")
@@ -110,12 +113,22 @@ class Judge:
         seen = self.facts.seen_before(written.moment)
         for place in self.facts.places:
             segment = seen[place.segment]
-            if self.facts.model.is_big(place) or self.run.disturbances(place.segment):
+            if self.run.disturbances(place.segment):
+                continue
+            if self.facts.model.is_big(place):
+                self._check_truth_of_big(place, written, moment)
                 continue
             for key in self.facts.said.keys(place):
                 where = written.standing[place].get(key, "out"), moment
                 holds = self.facts.is_held(place, key, segment, where)
                 demand(holds, f"STATE covers a key of {place} that does not hold")
+
+    def _check_truth_of_big(self, place: Place, written: Written, moment: Checkpoint) -> None:
+        there = written.standing[place]
+        for key in {*self.facts.said.keys(place), *self.run.start[place]}:
+            where = there.get(key, "out")
+            holds = self.facts.bigs.is_held(place, key, where, moment)
+            demand(holds, f"STATE covers a key of {place} that is {where}")
 
     # Imports
 
@@ -129,8 +142,13 @@ class Judge:
                     for key in self.facts.said.keys(place)
                     if IN in self.facts.said.all_words(place, key)
                 }
-                demand(begun.mode == "merge", f"the members of {place} were replaced")
-                demand(wanted >= (begun.keys or set()), f"merged keys that {place} lacks")
+                demand(wanted >= (begun.keys or set()), f"imported keys that {place} lacks")
+                if begun.mode == "replace":
+                    may = self.facts.bigs.is_replaced(place)
+                    demand(may, f"the members of {place} were replaced")
+                    listed = {key for key in wanted if self.facts.said.last(place, key) == IN}
+                    same = begun.keys is None or begun.keys == listed
+                    demand(same, f"{place} replaced by other keys than are listed")
 
     # What it costs, and what is said of it
 
@@ -145,6 +163,13 @@ class Judge:
             looks = sum(each.method == "GET" and each.is_expiring for each in asked)
             most = len(self.facts.checkpoints)
             demand(looks <= most, f"endings of {segment} were looked at {looks} times")
+        for segment in {} if self.facts.bigs.is_slow else self.run.case.bigs:
+            asked = self.run.of_segment(segment)
+            exports = sum(each.is_export and each.method == "POST" for each in asked)
+            demand(
+                exports <= max(1, len(self.run.checkpoints)),
+                f"{segment} was exported {exports} times",
+            )
 
     def _check_summary(self) -> None:
         """The summary counts what was acknowledged."""

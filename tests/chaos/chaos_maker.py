@@ -27,6 +27,7 @@ from chaos_cases import (
     Tap,
 )
 from chaos_choices import Choices
+from chaos_moves import MoveMaker
 from chaos_rows import RowMaker, with_files
 from chaos_troubles import TroubleMaker
 
@@ -34,9 +35,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def make_case(seed: int, number: int) -> Case:
-    """Return the case of a number, always the same one."""
-    return CaseMaker(random.Random(f"{seed}/{number}"), number).make()  # noqa: S311 no secret
+def make_case(seed: int, number: int, *, is_big: bool = False) -> Case:
+    """Return the case of a number, always the same one.
+
+    Args:
+        seed: Of the cases.
+        number: Of the case.
+        is_big: Whether all its segments are to be big.
+    """
+    source = random.Random(f"{seed}/{number}")  # noqa: S311 no secret
+    return CaseMaker(source, number, is_big=is_big).make()
 
 
 class CaseMaker:
@@ -46,12 +54,16 @@ class CaseMaker:
         source: Makes all the choices.
         number: The case's number.
         max_rows: Of a stream, unless it is to be long.
+        is_big: Whether all segments are to be big.
     """
 
-    def __init__(self, source: random.Random, number: int = 0, *, max_rows: int = 12) -> None:
+    def __init__(
+        self, source: random.Random, number: int = 0, *, max_rows: int = 12, is_big: bool = False
+    ) -> None:
         self._choices = Choices(source)
         self._number = number
         self._max_rows = max_rows
+        self._is_big = is_big
         self._bigs: dict[str, str] = {}
         self._crowded: set[str] = set()
         self._is_long = False
@@ -68,9 +80,10 @@ class CaseMaker:
         # Who is made anew of another type is another segment.
         create = settings["create_segment"]
         mortal = {name for name in segments if create in {"never", _type_of(name, bigs)}} - missing
+        moves = MoveMaker(self._choices, [*bigs], MANY_KEYS) if bigs else None
         troubles = TroubleMaker(
             *(self._choices, [*standing], mortal),
-            has_imports=bool(bigs),
+            moves=moves,
             has_posts=has_posts,
             has_moments=any(sink.has_moments for sink in sinks),
         )
@@ -83,6 +96,7 @@ class CaseMaker:
         attempts.append(Attempt(drains=drains, block_bytes=block_bytes))
         endings = {place: self._endings(there) for place, there in standing.items()}
         case = Case(self._number, taps, settings, bigs, missing, standing, items, attempts)
+        case.may_export = not (bigs and self._choices.chance(8))
         if any(sink.has_moments for sink in sinks):
             case.endings = {
                 place: there for place, there in endings.items() if place.segment not in bigs
@@ -107,11 +121,9 @@ class CaseMaker:
         shape = self._choices.of([CHANGING, CHANGING, LISTED, LISTED, CHANGING + LISTED])
         segments = [name for name in shape if self._choices.chance(60)] or [shape[0]]
         big_kind = self._choices.of(KINDS)
-        big_percent = self._choices.of([0, 0, 0, 50, 100])
+        big_percent = 100 if self._is_big else self._choices.of([0, 0, 0, 50, 100])
         self._bigs = {name: big_kind for name in segments if self._choices.chance(big_percent)}
-        self._crowded = {
-            name for name in segments if name not in self._bigs and self._choices.chance(25)
-        }
+        self._crowded = {name for name in segments if self._choices.chance(25)}
         sinks = [
             self._sink(f"stream_{number}", segments)
             for number in range(self._choices.of([1, 1, 1, 2, 2, 3]))
@@ -201,7 +213,16 @@ class CaseMaker:
             "trust_end_of_input": choices.chance(20),
             "max_retry_seconds": choices.of([PATIENCE, PATIENCE, PATIENCE, 30, 5, 0]),
             "create_segment": create,
-        } | self._stream_settings(taps, sinks), missing
+        } | self._big_settings() | self._stream_settings(taps, sinks), missing
+
+    def _big_settings(self) -> dict[str, Any]:
+        choices = self._choices
+        found: dict[str, Any] = {}
+        if self._bigs and choices.chance(25):
+            found["big_segment_removals"] = "replace"
+        if self._bigs and choices.chance(25):
+            found["max_import_seconds"] = choices.of([5, 60, 1_000])
+        return found
 
     def _stream_settings(self, taps: list[Tap], sinks: list[Sink]) -> dict[str, Any]:
         maps = _stream_maps(taps)

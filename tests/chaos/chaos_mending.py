@@ -42,7 +42,13 @@ def mended(case: Case, items: list[Item]) -> Case | None:
             for name, own in settings["streams"].items()
         }
     return replace(
-        case, settings=settings, items=numbered, taps=case.taps, attempts=[], percents_count=False
+        case,
+        settings=settings,
+        items=numbered,
+        taps=case.taps,
+        attempts=[],
+        percents_count=False,
+        may_export=True,
     )
 
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 #: More patches of additions to a big segment than this, and they go as one import.
 MAX_PATCHES_OF_ADDITIONS = 20
-#: The default.
-MAX_IMPORT_SECONDS = 7_200
 #: By changes so many may leave, whatever share of the members that is.
 ALWAYS_MAY_LEAVE = 10
 
@@ -34,8 +32,6 @@ class Seen:
     joined: dict[Place, set[str]] = field(default_factory=dict)
     #: What the run did to exclusions: by all that was answered, and by all that was sent.
     marks: dict[tuple[Place, str], set[str | None]] = field(default_factory=dict)
-    #: Whether the members of a big segment may have been others when it looked at them.
-    is_blurred: bool = False
     #: Keys on both sides that the run has un-included.
     uncovered: set[tuple[Place, str]] = field(default_factory=set)
 
@@ -102,24 +98,26 @@ class Model:
         leaving = {OUT, None} if snapshot else {OUT}
         return {key for key in members if leaving & said.at(place, key, moment)}
 
-    def guard(self, said: Said, place: Place, seen: Seen, moment: Checkpoint) -> set[bool]:
-        """Return whether too many leave: both, where that is open."""
+    def percents(self, said: Said, place: Place, moment: Checkpoint) -> set[int | None]:
+        """Return the percentages that may count; None where the guard may not count at all."""
         items = said.items[: moment.high]
         feeding = self._feeders(items, place)
-        found: set[bool] = set()
+        found: set[int | None] = set()
         for sinks in (feeding, [*feeding, *self._opened(items, place)]):
             percents, counts = self._percents(sinks)
-            if not counts:
-                found.add(False)
-            for percent in percents:
-                found |= self._guard(said, place, seen, moment, percent)
+            found |= percents if counts else {None}
+        return found
+
+    def guard(self, said: Said, place: Place, seen: Seen, moment: Checkpoint) -> set[bool]:
+        """Return whether too many leave a standard segment: both, where that is open."""
+        found: set[bool] = set()
+        for percent in self.percents(said, place, moment):
+            found |= {False} if percent is None else self._guard(said, place, seen, moment, percent)
         return found
 
     def _guard(
         self, said: Said, place: Place, seen: Seen, moment: Checkpoint, percent: int
     ) -> set[bool]:
-        if self.is_big(place):
-            return self._guard_of_big(said, place, seen, moment, percent)
         first = seen.members(place)
         if self.is_snapshot(place):
             return {len(self._leavers(said, place, first, moment)) * 100 > len(first) * percent}
@@ -130,26 +128,10 @@ class Model:
             is_excess = is_excess or (len(leavers) > ALWAYS_MAY_LEAVE and is_more)
         return {is_excess} if moment.low == moment.high else {False, True}
 
-    def _guard_of_big(
-        self, said: Said, place: Place, seen: Seen, moment: Checkpoint, percent: int
-    ) -> set[bool]:
-        if seen.is_blurred:
-            return {False, True}
-        first = seen.members(place)
-        leavers = self._leavers(said, place, first, moment)
-        is_excess = len(leavers) * 100 > len(first) * percent
-        if self.is_snapshot(place):
-            return {is_excess}
-        leaving = [key for key in said.keys(place) if OUT in said.all_words(place, key)]
-        if self.is_timed and len(leaving) > ALWAYS_MAY_LEAVE:
-            # Who left at an earlier checkpoint, sent unseen, may have been a member.
-            return {False, True}
-        return {is_excess and len(leavers) > ALWAYS_MAY_LEAVE}
-
     # Who is refused
 
     def refused(self, said: Said, seen: dict[str, Seen], moment: Checkpoint, start: float) -> Doubt:
-        """Return which segments get nothing at a checkpoint.
+        """Return which segments get nothing at a checkpoint, big ones but for their proofs apart.
 
         Args:
             said: The words of the run.
@@ -160,7 +142,7 @@ class Model:
         found = doubts(self.case, said.items, start) if moment.is_end else Doubt()
         for place in self.named(said.items[: moment.high]):
             segment = seen.get(place.segment)
-            if segment is None or segment.first is None:
+            if segment is None or segment.first is None or self.is_big(place):
                 continue
             judged = (
                 self.guard(said, place, segment, moment),
@@ -177,7 +159,7 @@ class Model:
         return {place for item in items for sink in sinks_of(item) if (place := item.place(sink))}
 
     def _by_exclusion(self, said: Said, place: Place, seen: Seen, moment: Checkpoint) -> set[bool]:
-        if self.rules.excluded_action != "fail" or self.is_big(place) or seen.last is None:
+        if self.rules.excluded_action != "fail" or seen.last is None:
             return {False}
         there = seen.last.standing.get(place, {})
         words = [
@@ -200,8 +182,3 @@ class Model:
         if attempt.faults and (attempt.is_lasting or is_impatient):
             return True
         return bool(attempt.rate_limit) and is_impatient
-
-    def may_give_up_import(self, attempt: Attempt) -> bool:
-        """Whether an import may end a run by itself."""
-        takes_long = attempt.import_seconds > MAX_IMPORT_SECONDS
-        return takes_long or attempt.import_outcome != "complete"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chaos_cases import IN, MEMBER, OUT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 REMOVE_INCLUDED, REMOVE_EXCLUDED = "removeIncludedTargets", "removeExcludedTargets"
 ADD_INCLUDED, ADD_EXCLUDED = "addIncludedTargets", "addExcludedTargets"
@@ -131,6 +131,15 @@ class Rules:
         unsent = {standing} if standing in MEMBER else set()
         # An import looks at no exclusions.
         return {patched} | unsent | ({imported(standing)} if by_import else set())
+
+    def replaced(self, standing: str, *, is_listed: bool) -> Iterator[str]:
+        """Yield where a key of a big segment may stand after an import that replaces all."""
+        yield imported(standing) if is_listed else unlisted(standing)
+
+
+def unlisted(standing: str) -> str:
+    """Return where a key of a big segment stands that a replacing import did not list."""
+    return "ex" if standing in {"ex", "both"} else "out"
 
 
 def imported(standing: str) -> str:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from chaos_cases import Attempt, Case, Endings, Item, Place, Standing
     from chaos_stage import Happened, Stage
-    from chaos_views import Asked, Exported
+    from chaos_transfers import Exported
+    from chaos_views import Asked
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,10 @@ class Run:
     checkpoints: list[Checkpoint] = field(default_factory=list)
     left_behind: list[str] = field(default_factory=list)
     #: The files of exports that it got.
-    files: list[Exported] = field(default_factory=list)
+    exported: list[Exported] = field(default_factory=list)
     incomplete_imports: set[str] = field(default_factory=set)
+    #: How many requests showed the token to another host.
+    leaks: int = 0
     summary: list[str] = field(default_factory=list)
     #: The keys that moved after the run before.
     moved_between: set[tuple[Place, str]] = field(default_factory=set)
@@ -85,13 +88,9 @@ class Run:
         return {key for each in self.happened for key in each.keys}
 
     @property
-    def exported(self) -> dict[str, list[frozenset[str]]]:
-        """The keys of the exports that it got, by segment."""
-        of = {each.exchange.path.rpartition("/")[2]: each.segment for each in self.asked}
-        found: dict[str, list[frozenset[str]]] = {}
-        for file in self.files:
-            found.setdefault(of[file.id], []).append(file.keys)
-        return found
+    def swept(self) -> set[Place]:
+        """Where an import of somebody else takes out all members while it runs."""
+        return {place for each in self.happened if each.sweeps for place, _ in each.keys}
 
     def disturbances(self, segment: str) -> int:
         """Count what may have kept a word of a segment from showing: once each."""
@@ -120,7 +119,7 @@ class _Out:
                 next((each for each in run.checkpoints[-1:] if each.over is None), None),
                 self._stage.standing(),
                 self._stage.endings(),
-                self._stage.incomplete_imports,
+                self._stage.transfers.incomplete(self._stage.asked),
             )
         )
         return len(text)
@@ -131,7 +130,7 @@ class _Out:
 
 def run(stage: Stage, case: Case, attempt: Attempt, items: list[Item]) -> Run:
     """Run the target on what the tap sends."""
-    stage.begin(attempt)
+    stage.begin(attempt, may_export=case.may_export)
     started = stage.clock.started
     feed = Feed(items, attempt, started, stage.files)
     one = Run(case, attempt, feed, started, stage.standing(), Said(feed.items, started))
@@ -148,8 +147,9 @@ def run(stage: Stage, case: Case, attempt: Attempt, items: list[Item]) -> Run:
     one.end, one.end_endings, one.stamps = stage.standing(), stage.endings(), stage.stamps()
     one.asked, one.happened = stage.asked, stage.happened
     one.left_behind = stage.left_behind
-    one.files = [*stage.wire.files]
-    one.incomplete_imports = stage.incomplete_imports
+    one.exported = stage.transfers.exported
+    one.incomplete_imports = stage.transfers.incomplete(stage.asked)
+    one.leaks = len(stage.sandbox.leaks)
     one.summary = target.summary()
     return one
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 from chaos_cases import JUMP_SECONDS, LOST_ANSWERS, TOKEN, Meddling, Place
 from chaos_endings import changed, endings, put_endings
 from chaos_meddling import change_of
-from chaos_views import Asked, Begun, Wire
+from chaos_transfers import Strange, TransferWatch
+from chaos_views import Asked, Wire
 from chaos_watches import SharedClock, WatchedFaults, WatchedLimit, asked_for
 
 from target_launchdarkly.sandbox import RequestLog, Sandbox
@@ -33,6 +34,10 @@ class Happened:
     moment: int
     segments: set[str]
     keys: set[tuple[Place, str]]
+    #: Whether it is an import that no request of the run began at once.
+    is_strange: bool = False
+    #: Whether that takes out all members while it runs.
+    sweeps: bool = False
 
 
 class WatchedSandbox(Sandbox):
@@ -60,7 +65,8 @@ class Stage:
         self.sandbox = WatchedSandbox(token=TOKEN, clock=self.clock.now, log=log)
         self.sandbox.stage = self
         self.sandbox.faults = self.faults
-        self.wire = Wire()
+        self.transfers = TransferWatch(self.sandbox, lambda: len(self.asked))
+        self.wire = Wire(on_file=self.transfers.take_file)
         self.asked: list[Asked] = []
         self.happened: list[Happened] = []
         #: The keys that late patches moved after the last run and before this one.
@@ -73,8 +79,6 @@ class Stage:
         self._case: Case | None = None
         #: Somebody else's changes of earlier runs that did not come about are off.
         self._run = 0
-        #: The imports of which is known that they were begun.
-        self._known_imports: set[str] = set()
 
     def __enter__(self) -> Self:
         self._root = tempfile.TemporaryDirectory(prefix="chaos-")
@@ -114,7 +118,7 @@ class Stage:
         self._case = case
         self.wire.places = {*case.standing}
         self.wire.creates = case.settings["create_segment"] != "never"
-        self._known_imports.clear()
+        self.transfers.set_up(case)
         for segment in {place.segment for place in case.standing} - case.missing:
             self._add(segment, case.standing)
         self.sandbox.keeps_orphans = case.keeps_orphans
@@ -156,7 +160,7 @@ class Stage:
                 targets = segments[place.segment].targets[place.kind]
                 targets.excluded.update(dict.fromkeys(both))
 
-    def begin(self, attempt: Attempt) -> None:
+    def begin(self, attempt: Attempt, *, may_export: bool) -> None:
         """Prepare for a run; what an earlier run has begun ends before, late patches may not."""
         self._run += 1
         self.happened = []
@@ -164,21 +168,22 @@ class Stage:
         self.clock.elapsed += JUMP_SECONDS * attempt.jumps
         self._look()
         ended = changed(before, self._last)
-        self._end_imports()
         if attempt.settles:
+            self.transfers.end_all()
             self.sandbox.apply_late()
+            self.transfers.end_all()
         self._restore()
         self.moved_between = ended.union(*(each.keys for each in self.happened))
         self.asked, self.happened, self._steps = [], [], []
-        self.wire.files.clear()
         self.faults.clear()
         self.faults.extend(attempt.faults)
         for meddling in attempt.meddlings:
             self._plan(meddling)
-        self.sandbox.import_rules.outcome = attempt.import_outcome
-        self.sandbox.import_rules.polls = attempt.import_polls
-        # The model knows replacing imports as one step only.
-        self.sandbox.import_rules.is_one_step = True
+        self.transfers.begin(attempt.moves, may_export=may_export)
+        for going in self.transfers.going():
+            self._note_strange(going)
+        run = self._run
+        self.transfers.arrange(attempt.moves, lambda: run == self._run, self._meet)
         self.sandbox.rate_limit = WatchedLimit(*attempt.rate_limit) if attempt.rate_limit else None
         self.clock.started = self.clock.now()
         self._look()
@@ -211,17 +216,6 @@ class Stage:
             times=meddling.times,
         )
 
-    def _end_imports(self) -> None:
-        with self.sandbox.read() as segments:
-            for segment in segments.values():
-                for each in segment.imports.values():
-                    if each.status == "pending_approval":
-                        each.approve()
-                    each.polls_left = min(1, each.polls_left)
-                    self.sandbox.poll_import(segment.key, each.id)
-                    if each.status == "pending_approval":
-                        each.status = "stopped"
-
     # What the server's thread tells
 
     def before_happening(self) -> None:
@@ -238,6 +232,17 @@ class Stage:
         if accepted:
             segments = {place.segment for place, _ in keys} | meddled
             self.happened.append(Happened(len(self.asked), segments, keys))
+        for strange in self.transfers.appeared():
+            self._note_strange(strange)
+
+    def _note_strange(self, strange: Strange) -> None:
+        """Take note of an import that is none of the run's requests."""
+        keys = {(strange.place, key) for key in strange.keys}
+        segments = {strange.place.segment}
+        self.happened.append(Happened(len(self.asked), segments, keys, True, strange.sweeps))
+
+    def _meet(self, name: str) -> None:
+        self.met[name] += 1
 
     def _step(self) -> None:
         last = self._last
@@ -251,15 +256,15 @@ class Stage:
     def _watch(self, exchange: Exchange) -> None:
         """Look at every exchange, in the server's thread, before it is answered."""
         fault = self.faults.met()
-        begun = list(self._begun())
-        if exchange.status == 409 and exchange.path.endswith("/imports"):
-            self._go_on(str(exchange.segment_key))
+        begun = list(self.transfers.begun())
+        is_in_way = exchange.status == 409 and exchange.path.endswith("/imports")
+        in_way = self.transfers.going_ids() if is_in_way else frozenset()
         self._step()
         steps, self._steps = self._steps, []
         not_before = self._not_before(exchange, fault)
         operations = list(self._operations(exchange))
         now = self.clock.now()
-        asked = Asked(exchange, now, fault, not_before, steps, operations, begun)
+        asked = Asked(exchange, now, fault, not_before, steps, operations, begun, in_way)
         self.asked.append(asked)
         self.wire.add(asked)
 
@@ -279,22 +284,6 @@ class Stage:
             self.met["rate limit 429"] += 1
         return not_before
 
-    def _begun(self) -> Iterator[Begun]:
-        with self.sandbox.read() as segments:
-            for segment in segments.values():
-                for each in segment.imports.values():
-                    if each.id not in self._known_imports:
-                        self._known_imports.add(each.id)
-                        keys = frozenset(each.keys) if each.is_in_progress else None
-                        yield Begun(each.id, segment.key, each.mode, keys)
-
-    def _go_on(self, segment_key: str) -> None:
-        """Let imports go on that nobody looks at, as LaunchDarkly does."""
-        with self.sandbox.read() as segments:
-            imports = [*segments[segment_key].imports.values()]
-        for each in imports:
-            self.sandbox.poll_import(segment_key, each.id)
-
     def _operations(self, exchange: Exchange) -> Iterator[tuple[str, Place, str]]:
         body: Any = exchange.body
         if exchange.method != "PATCH" or "/expiring-targets/" in exchange.path:
@@ -307,19 +296,6 @@ class Stage:
                 yield one["kind"], Place(segment, kind), key
 
     # What there is
-
-    @property
-    def incomplete_imports(self) -> set[str]:
-        """The segments whose last import of the run is not complete."""
-        last = {begun.segment: begun.id for asked in self.asked for begun in asked.begun}
-        with self.sandbox.read() as segments:
-            return {
-                key
-                for key, import_id in last.items()
-                if key in segments
-                and import_id in segments[key].imports
-                and segments[key].imports[import_id].status != "complete"
-            }
 
     def standing(self) -> Standing:
         assert self._case is not None

@@ -10,6 +10,7 @@ from target_launchdarkly.sandbox import Fault
 
 if TYPE_CHECKING:
     from chaos_choices import Choices
+    from chaos_moves import MoveMaker
 
 
 class TroubleMaker:
@@ -19,7 +20,7 @@ class TroubleMaker:
         choices: Makes all the choices.
         places: What there is to meddle with.
         mortal: The segments that somebody may delete.
-        has_imports: Whether there may be imports.
+        moves: Makes what goes wrong with imports and exports; None without big segments.
         has_posts: Whether there may be POST requests.
         has_moments: Whether somebody may say when targets leave.
     """
@@ -30,14 +31,14 @@ class TroubleMaker:
         places: list[Place],
         mortal: set[str],
         *,
-        has_imports: bool,
+        moves: MoveMaker | None,
         has_posts: bool,
         has_moments: bool,
     ) -> None:
         self._choices = choices
         self._places = places
         self._mortal = mortal
-        self._has_imports = has_imports
+        self._moves = moves
         self._has_posts = has_posts
         self._has_moments = has_moments
 
@@ -54,10 +55,9 @@ class TroubleMaker:
         )
         if choices.chance(30):
             attempt.meddlings = [self._meddling() for _ in range(choices.of([1, 1, 2, 3, 5]))]
-        if self._has_imports:
-            outcomes: Any = [*["complete"] * 5, "stopped", "pending_approval"]
-            attempt.import_outcome = choices.of(outcomes)
-            attempt.import_polls = choices.of([1, 0, 2, 3, 5, 1_000])
+        if self._moves:
+            attempt.moves = self._moves.moves()
+            attempt.faults += self._moves.faults()
         if choices.chance(20):
             attempt.rate_limit = (choices.number(1, 4), choices.of([10.0, 2.5]))
         if choices.chance(40):
@@ -98,10 +98,15 @@ class TroubleMaker:
             place,
             tuple(sorted(keys)) if has_keys else (),
             after=choices.of([0, 1, 1, 2, 3, 5]),
-            method=choices.of([None, None, "GET", "PATCH", "PATCH"]),
+            method=choices.of([None, None, "GET", "PATCH", "PATCH", *self._more_methods]),
             when=choices.of(["before", "after"]),
             times=10_000 if has_keys and choices.chance(5) else 1,
         )
+
+    @property
+    def _more_methods(self) -> list[str]:
+        """Those of exports and their files, where there may be any."""
+        return ["POST", "FILE", "FILE"] if self._moves else []
 
     def _fault(self) -> Fault:
         choices = self._choices

@@ -19,7 +19,7 @@ from chaos_plan import marked, uncovers
 from requests.adapters import HTTPAdapter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import requests
     from chaos_cases import Place, Standing
@@ -82,6 +82,8 @@ class Asked:
     steps: list[tuple[Standing, Standing]]
     operations: list[tuple[str, Place, str]]
     begun: list[Begun]
+    #: The IDs of the imports in whose way an import was.
+    in_way: frozenset[str] = frozenset()
     #: What the client got: None if nothing, or nothing whole.
     status: int | None = None
     view: View | None = None
@@ -151,14 +153,6 @@ class Begun:
     keys: frozenset[str] | None
 
 
-@dataclass
-class Exported:
-    """The file of an export, as the target got it."""
-
-    id: str
-    keys: frozenset[str]
-
-
 def believed(asked: Iterable[Asked]) -> list[View]:
     """Return what was shown of a segment, but for what shows itself to be older than before."""
     views: list[View] = []
@@ -216,7 +210,8 @@ class Wire:
     creates: bool = False
     #: Numbers the requests; two stages may look at the same ones.
     header: str = field(default_factory=lambda: f"X-Chaos-{uuid4().hex}")
-    files: list[Exported] = field(default_factory=list)
+    #: Told of every file of an export that the client got whole: its ID, and its first column.
+    on_file: Callable[[str, list[str]], object] = lambda *_: None
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _asked: dict[str, Asked] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -254,9 +249,9 @@ class Wire:
     def _note_file(self, response: requests.Response) -> None:
         path = urlsplit(response.url).path
         if path.startswith(FILES) and response.status_code == OK:
-            keys = frozenset(row[0] for row in csv.reader(io.StringIO(response.content.decode())))
-            with self._lock:
-                self.files.append(Exported(path.removeprefix(FILES).removesuffix(".csv"), keys))
+            rows = csv.reader(io.StringIO(response.content.decode(errors="replace"), newline=""))
+            export_id = path.removeprefix(FILES).removesuffix(".csv")
+            self.on_file(export_id, [row[0] for row in rows if row])
 
     def _note(self, number: str, response: requests.Response) -> None:
         with self._lock:

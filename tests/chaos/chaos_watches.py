@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from chaos_cases import EPOCH
 
 from target_launchdarkly.api.clock import Clock
 from target_launchdarkly.sandbox import Fault, FaultQueue, RateLimit
+from target_launchdarkly.sandbox.web.turns import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,10 +47,14 @@ class WatchedFaults(FaultQueue):
     def __init__(self) -> None:
         super().__init__()
         self._met: dict[Any, Fault] = {}
+        self.met_by_files: Counter[str] = Counter()
 
     def take(self, method: str) -> Fault | None:
         fault = super().take(method)
-        if fault:
+        if fault and method == FILE:
+            # No request to the API, so that nobody asks for it.
+            self.met_by_files[fault.kind] += 1
+        elif fault:
             self._met[asyncio.current_task()] = fault
         return fault
 

@@ -115,7 +115,7 @@ def test_chaos_cases_are_of_every_kind() -> None:
     actions = {case.settings.get("excluded_key_action") for case in cases if case.bigs}
     assert actions == {"skip", "include", "fail", None}
     attempts = [attempt for case in cases if case.bigs for attempt in case.attempts]
-    assert {each.import_outcome for each in attempts} == {
+    assert {each.moves.imports.outcome for each in attempts} == {
         "complete",
         "stopped",
         "pending_approval",
