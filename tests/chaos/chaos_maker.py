@@ -94,17 +94,20 @@ class CaseMaker:
         ]
         drains, block_bytes = troubles.drains(len(items)), troubles.block_bytes()
         attempts.append(Attempt(drains=drains, block_bytes=block_bytes))
-        endings = {place: self._endings(there) for place, there in standing.items()}
         case = Case(self._number, taps, settings, bigs, missing, standing, items, attempts)
         case.may_export = not (bigs and self._choices.chance(8))
         if any(sink.has_moments for sink in sinks):
-            case.endings = {
-                place: there for place, there in endings.items() if place.segment not in bigs
-            }
-            case.keeps_orphans = self._choices.chance(50)
-            for attempt in attempts:
-                attempt.jumps = self._choices.chance(25)
+            self._add_endings(case)
         return case
+
+    def _add_endings(self, case: Case) -> None:
+        endings = {place: self._endings(there) for place, there in case.standing.items()}
+        case.endings = {
+            place: there for place, there in endings.items() if place.segment not in case.bigs
+        }
+        case.keeps_orphans = self._choices.chance(50)
+        for attempt in case.attempts:
+            attempt.jumps = self._choices.chance(25)
 
     def _endings(self, there: Mapping[str, str]) -> dict[str, int]:
         """Return when targets leave because somebody has said so."""
