@@ -148,6 +148,8 @@ class Driver:
 
     def _sent_unseen(self) -> set[str]:
         """Return the big segments that may get the same again: unseen, or excluded by hand."""
+        if not self.case.may_export:
+            return {*self.case.bigs}
         listed = {name for sink in self.case.sinks if sink.is_snapshot for name in sink.segments}
         standing = self.stage.standing()
         excluded = {place.segment for place in standing if "ex" in standing[place].values()}
