@@ -40,10 +40,12 @@ def demand(holds: object, problem: str) -> None:
 
 
 class Facts:
-    """One run in the model's eyes."""
+    """One run in the model's eyes, when it is over: what was asked and seen changes no more."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
+        self._seen: dict[int | None, dict[str, Seen]] = {}
+        self._named: dict[int, set[Place]] = {}
         self.model = Model(run.case)
         self.bigs = Bigs(run, self.model)
         self.said = run.said
@@ -99,7 +101,10 @@ class Facts:
 
     def seen_before(self, moment: int | None) -> dict[str, Seen]:
         """Return what the target had seen when so many requests were made."""
-        return {name: seen_of(self.run.of_segment(name, moment)) for name in self.segments}
+        if moment not in self._seen:
+            by_segment = {name: seen_of(self.run.of_segment(name, moment)) for name in self.segments}
+            self._seen[moment] = by_segment
+        return self._seen[moment]
 
     def at(self, moment: int) -> tuple[Checkpoint, Doubt] | None:
         """Return the checkpoint that was going on at a request."""
@@ -150,7 +155,9 @@ class Facts:
 
     def is_fed(self, place: Place, moment: Checkpoint) -> bool:
         """Whether a record named the place before a checkpoint, so that it was looked at."""
-        return place in self.model.named(self.said.items[: moment.high])
+        if moment.high not in self._named:
+            self._named[moment.high] = self.model.named(self.said.items[: moment.high])
+        return place in self._named[moment.high]
 
     def incomplete(self, moment: Checkpoint, doubt: Doubt, before: int | None) -> set[str]:
         """Return the standard segments that still lack something that was not refused."""
