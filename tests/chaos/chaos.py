@@ -129,7 +129,9 @@ def main() -> int:
     parser.add_argument("--case", type=int, help="run the case of this number only")
     parser.add_argument("--jobs", type=int, default=1, help="so many processes")
     parser.add_argument("--first", action="store_true", help="stop at the first divergence")
-    parser.add_argument("--only", choices=["big"], default="", help="segments of one type alone")
+    parser.add_argument(
+        "--only", choices=["", "big"], default="", help="segments of one type alone"
+    )
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if options.jobs > 1 and options.case is None:

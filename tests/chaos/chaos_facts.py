@@ -102,7 +102,9 @@ class Facts:
     def seen_before(self, moment: int | None) -> dict[str, Seen]:
         """Return what the target had seen when so many requests were made."""
         if moment not in self._seen:
-            by_segment = {name: seen_of(self.run.of_segment(name, moment)) for name in self.segments}
+            by_segment = {
+                name: seen_of(self.run.of_segment(name, moment)) for name in self.segments
+            }
             self._seen[moment] = by_segment
         return self._seen[moment]
 

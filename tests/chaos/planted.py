@@ -1,7 +1,8 @@
 """Plants errors in a copy of the target, and looks whether the chaos test catches each of them.
 
 `python tests/chaos/planted.py` plants all of `planted_plans.py`, `planted_proofs.py`,
-`planted_rest.py` and `planted_endings.py`, with `--name TEXT` those whose name holds the text.
+`planted_rest.py`, `planted_endings.py` and `planted_bigs.py`, with `--name TEXT` those whose name
+holds the text.
 An error whose text no longer stands in the target just once fails loudly: it has to move with the
 code.
 """
@@ -20,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from planted_bigs import BIGS
 from planted_endings import ENDINGS
 from planted_plans import BROUGHT_BACK, PLANS
 from planted_proofs import PROOFS
@@ -28,7 +30,7 @@ from planted_rest import GUARD, REQUESTS
 if TYPE_CHECKING:
     from planted_error import Planted
 
-ERRORS = [*BROUGHT_BACK, *PLANS, *PROOFS, *GUARD, *REQUESTS, *ENDINGS]
+ERRORS = [*BROUGHT_BACK, *PLANS, *PROOFS, *GUARD, *REQUESTS, *ENDINGS, *BIGS]
 HERE = Path(__file__).parent
 PACKAGE = HERE.parent.parent / "target_launchdarkly"
 
@@ -74,7 +76,7 @@ def outcome(planted: Planted, package: Path, seed: int) -> Outcome:
             return Outcome(planted, is_caught=False, told=str(problem))
         chaos = [sys.executable, str(HERE / "chaos.py"), "--first", "--seed", str(seed)]
         result = subprocess.run(
-            [*chaos, "--cases", str(planted.cases)],
+            [*chaos, "--cases", str(planted.cases), "--only", planted.only],
             capture_output=True,
             text=True,
             check=False,

@@ -14,3 +14,5 @@ class Planted(NamedTuple):
     new: str
     #: So many cases may be tried; what is rare needs more.
     cases: int = 3_000
+    #: "big" where only cases of big segments can see it.
+    only: str = ""
