@@ -36,7 +36,9 @@ def excess(plan: Plan, max_removal_percent: float, *, is_snapshot: bool) -> str 
     """
     # As it is written: in binary, 0.57 % of 10,000 members is less than 57.
     allowed = Decimal(str(max_removal_percent))
-    for leaving, members, of_whom in _shares(plan, is_snapshot=is_snapshot):
+    for leaving, counted, of_whom in _shares(plan, is_snapshot=is_snapshot):
+        # A number that lags behind may be less than how many are seen to leave.
+        members = max(counted, leaving)
         if leaving * 100 > members * allowed:
             return (
                 f"{leaving:,} of the {members:,} members of kind '{plan.context_kind}' {of_whom} "

@@ -97,6 +97,14 @@ def test_guard_of_a_snapshot_does_not_look_at_who_joined() -> None:
     assert excess(plan, 50, is_snapshot=True)
 
 
+def test_number_of_members_that_lags_behind_is_no_less_than_who_leaves() -> None:
+    """Else a remedy of more than 100 % would be named, or a share of nobody be reckoned."""
+    assert "20 of the 20 members" in (snapshot_excess(0, 20, 50) or "")
+    assert "20 of the 20 members" in (changes_excess(5, 20, 50) or "")
+    assert snapshot_excess(0, 20, 100) is None
+    assert changes_excess(5, 20, 100) is None
+
+
 def test_refusal_says_both_numbers_the_limit_and_what_to_do() -> None:
     plan = Plan("organization", members=12_000, members_leaving=9_000)
 
