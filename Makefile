@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo example test lint types format chaos bench readme dist clean
+.PHONY: help demo example test lint types format chaos fuzz bench readme dist clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/'
@@ -47,6 +47,9 @@ types: $(READY) ## Check types
 
 chaos: $(READY) ## Run 10,000 random cases with faults, cuts and restarts
 	$(BIN)/python tests/chaos/chaos.py --cases 10000
+
+fuzz: $(READY) ## Run 200,000 cases with odd settings, input and answers
+	$(BIN)/python tests/fuzz/fuzz.py --cases 200000 --jobs $$(nproc)
 
 bench: $(READY) ## Measure against other ways to do it, and print a table
 	$(BIN)/python benchmarks/bench.py

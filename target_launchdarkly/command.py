@@ -124,6 +124,8 @@ class CommandTarget(ReportingTarget):
     @classmethod
     def _made(cls, config: _ConfigInput | None, discretion: Discretion) -> Self:
         """Return the target, its settings checked."""
+        # Before any problem of the settings is told.
+        discretion.keep(cls.given_token(config))
         cls.print_version(print_fn=cls.logger.info)
         cls.warn_of_variables()
         target = cls(

@@ -48,8 +48,11 @@ class ConfiguredTarget(Target):
     @override
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
         super().append_builtin_config(config_jsonschema)
+        properties = config_jsonschema["properties"]
+        # A copy: what is the SDK's stays as it is.
+        properties["stream_maps"] = _usable_schema(properties["stream_maps"])
         for name in settings.WITHOUT_EFFECT:
-            config_jsonschema["properties"].pop(name, None)
+            properties.pop(name, None)
 
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
@@ -94,9 +97,18 @@ class ConfiguredTarget(Target):
         return settings.read(self._config)
 
     @classmethod
+    def given_token(cls, config: _ConfigInput | None) -> str:
+        """Return the access token of settings that are not checked yet; empty if there is none."""
+        found = config.config.get("access_token") if config else None
+        if config and config.parse_env:
+            found = os.environ.get(f"{cls._env_var_prefix}ACCESS_TOKEN", found)
+        return found.strip() if isinstance(found, str) else ""
+
+    @classmethod
     def warn_of_variables(cls) -> None:
         """Warn of variables of this target that no setting has: a typo must not pass in silence."""
         prefix = cls._env_var_prefix
+        cls.append_builtin_config(cls.config_jsonschema)
         known = {*cls.config_jsonschema["properties"], *settings.WITHOUT_EFFECT}
         for name in unknown_variables(os.environ, prefix, known):
             similar = closest(name.removeprefix(prefix).lower(), known)
@@ -139,6 +151,20 @@ def unknown_variables(environ: Mapping[str, str], prefix: str, known: Iterable[s
         and name != f"{prefix}LOGLEVEL"
         and not name.startswith(theirs)
     ]
+
+
+def _usable_schema(schema: Any) -> Any:
+    """Return a schema without what is none.
+
+    The SDK's choices for `__else__` hold the bare word "null" (seen in 0.54.9), at which every
+    validator breaks that gets there.
+    """
+    if isinstance(schema, dict):
+        usable = {name: _usable_schema(each) for name, each in schema.items()}
+        if isinstance(choices := usable.get("anyOf"), list):
+            usable["anyOf"] = [each for each in choices if isinstance(each, dict)]
+        return usable
+    return [_usable_schema(each) for each in schema] if isinstance(schema, list) else schema
 
 
 def _from_text(text: str, schema: Mapping[str, Any]) -> Any:

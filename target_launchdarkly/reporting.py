@@ -106,14 +106,13 @@ class ReportingTarget(AudienceTarget):
             path = os.environ.get(f"{cls._env_var_prefix}SUMMARY_FILE", path)
         if not isinstance(path, str) or not path:
             return
-        token = found.get("access_token")
         run = Run(
             version=cls.get_plugin_version(),
             started_at=cls.clock.started(),
             now=cls.clock.now(),
             status="failed",
             exit_code=1,
-            error=(type(error).__name__, Discretion(str(token or "")).told(told)),
+            error=(type(error).__name__, Discretion(cls.given_token(config)).told(told)),
         )
         try:
             SummaryFile(path).write(document(run))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from math import isfinite
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -173,14 +173,25 @@ def _for_all(config: Mapping[str, Any]) -> StreamSettings:
 
 
 def _own(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    return {name: _with_floats(own) for name, own in (config.get("streams") or {}).items()}
+    """Return what streams have of their own; what cannot be theirs is told elsewhere."""
+    return {
+        stream: _with_floats({name: own[name] for name in STREAM_NAMES if name in own})
+        for stream, own in (config.get("streams") or {}).items()
+    }
 
 
 def _with_floats(config: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: float(value) if name in FRACTIONS and value is not None else value
+        name: _as_float(value) if name in FRACTIONS and value is not None else value
         for name, value in config.items()
     }
+
+
+def _as_float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return inf
 
 
 def _excluded_key_action(config: Mapping[str, Any]) -> str:
@@ -212,7 +223,7 @@ def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
 def _number_problems(prefix: str, config: Mapping[str, Any]) -> Iterator[str]:
     for name in FRACTIONS:
         value = config.get(name)
-        if value is not None and not isfinite(value):
+        if value is not None and not isfinite(_as_float(value)):
             yield f"{prefix}{name}: must be a finite number."
 
 

@@ -164,7 +164,7 @@ class TargetLaunchDarkly(CommandTarget):
         name, version = message_dict["stream"], message_dict.get("version")
         records = self.message_reader.records
         way = records.way_of(name) if records else None
-        for url in message_dict["manifest"]:
+        for url in batches.urls(message_dict["manifest"]):
             self.streams.note_file(name, url)
         for rows in batches.rows(message_dict, self.config.get("batch_config"), way):
             if isinstance(rows, dict) or not (records and way):

@@ -152,9 +152,12 @@ def export_id_of(response: requests.Response, call: Call) -> str:  # noqa: ARG00
 def _last_of_location(response: requests.Response) -> str:
     """Return the last part of `Location`: what stands before it is not followed anywhere."""
     try:
-        return unquote(urlsplit(response.headers.get("Location", "")).path.rpartition("/")[2])
+        path = urlsplit(response.headers.get("Location", "")).path
     except ValueError:
         return ""
+    last = unquote(path.rpartition("/")[2])
+    # Dots alone would lead to another resource.
+    return last if last.strip(".") else ""
 
 
 class Words(NamedTuple):

@@ -292,6 +292,9 @@ class Client:
             )
         except requests.RequestException as error:
             raise TransientError(describe(error)) from error
+        except ValueError as error:
+            # The library looks where a redirect leads, also if it is not to follow it.
+            raise TransientError("the answer leads to no URL") from error
         logger.debug("%s answered %d", call, response.status_code)
         self._note_headers(response)
         if response.status_code in accept:

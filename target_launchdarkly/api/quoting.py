@@ -84,6 +84,11 @@ def code(value: object) -> str:
     return ""
 
 
+def identifier(text: str) -> str:
+    """Return an ID if it looks as LaunchDarkly makes them, e.g. `a902ef4a-2faf-4eaf-88e1`."""
+    return text if re.fullmatch(r"[0-9a-f-]{1,64}", text) else LEFT_OUT
+
+
 def words(text: object) -> str:
     """Return a text with everything left out that is not let in.
 

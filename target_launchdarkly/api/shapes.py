@@ -6,6 +6,7 @@ Pure: no I/O, no state. Names and types are those of LaunchDarkly's OpenAPI desc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -47,6 +48,11 @@ class _Fields:
     def optional_text(self, name: str) -> str | None:
         value = self.document.get(name)
         return value if value is None or isinstance(value, str) else self._fail(name)
+
+    def kind(self, name: str) -> str:
+        """Return a context kind; it is told to people, so that it has to look like one."""
+        value = self.optional_text(name) or USER
+        return value if re.fullmatch(r"[\w.-]+", value, re.ASCII) else self._fail(name)
 
     def whole(self, name: str) -> int:
         value = self.optional_whole(name)
@@ -147,7 +153,7 @@ class UserSegment:
             fields.whole("version"),
             fields.whole("creationDate"),
             fields.flag("unbounded"),
-            fields.optional_text("unboundedContextKind") or USER,
+            fields.kind("unboundedContextKind"),
             _targets(fields, "included"),
             _targets(fields, "excluded"),
             counts.optional_whole("includedCount"),

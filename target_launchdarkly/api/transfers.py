@@ -20,7 +20,7 @@ from target_launchdarkly.api.answers import (
 )
 from target_launchdarkly.api.calls import Upload, quoted
 from target_launchdarkly.api.links import file_link, is_safe
-from target_launchdarkly.api.quoting import code
+from target_launchdarkly.api.quoting import code, identifier
 from target_launchdarkly.api.shapes import Transfer
 from target_launchdarkly.errors import ExportError, LaunchDarklyError
 
@@ -105,7 +105,9 @@ class Transfers:
         """
         with self._import:
             import_id = self._begin_import(segment_key, file, mode)
-            logger.info("Segment '%s': import %s (%s) begun.", segment_key, import_id, mode)
+            logger.info(
+                "Segment '%s': import %s (%s) begun.", segment_key, identifier(import_id), mode
+            )
             self._await_import(segment_key, import_id)
 
     def _begin_import(self, segment_key: str, file: IO[bytes], mode: str) -> str:
@@ -141,16 +143,17 @@ class Transfers:
         https://launchdarkly.com/docs/api/segments/get-big-segment-import
         """
         path = f"{quoted(segment_key)}/imports/{quoted(import_id)}"
+        named = identifier(import_id)
         for waited in self.client.looks(self._max_seconds):  # noqa: B007 told when it ends
             status = self._look(segment_key, path).status
             if status == "complete":
                 return
             if status in IMPORT_ENDS:
                 raise LaunchDarklyError(
-                    f"Import {import_id} of segment '{segment_key}' {IMPORT_ENDS[status]}"
+                    f"Import {named} of segment '{segment_key}' {IMPORT_ENDS[status]}"
                 )
         raise LaunchDarklyError(
-            f"Import {import_id} of segment '{segment_key}' is not complete after {waited:.0f} s "
+            f"Import {named} of segment '{segment_key}' is not complete after {waited:.0f} s "
             f"(status '{code(status)}'), and waiting on would pass max_import_seconds. "
             "LaunchDarkly goes on with it: raise max_import_seconds, or run again after its end."
         )
@@ -179,6 +182,7 @@ class Transfers:
             ExportError: There is no file, or it cannot be had.
         """
         failure = TransientError("")
+        named = identifier(export_id)
         for number in range(MAX_DOWNLOADS):
             if number:
                 self.client.pause(number)
@@ -188,14 +192,13 @@ class Transfers:
             except TransientError as error:
                 logger.warning(
                     "The file of export %s of segment '%s' could not be had: %s.",
-                    export_id,
+                    named,
                     segment_key,
                     error,
                 )
                 failure = error
         raise ExportError(
-            f"the file of export {export_id} could not be had, asked {MAX_DOWNLOADS} times "
-            f"({failure})."
+            f"the file of export {named} could not be had, asked {MAX_DOWNLOADS} times ({failure})."
         )
 
     def _await_link(self, segment_key: str, export_id: str) -> str:
@@ -204,14 +207,15 @@ class Transfers:
         https://launchdarkly.com/docs/api/segments/get-big-segment-export
         """
         path = f"{quoted(segment_key)}/exports/{quoted(export_id)}"
+        named = identifier(export_id)
         for waited in self.client.looks(self._max_seconds):  # noqa: B007 told when it ends
             export = self._look(segment_key, path)
             if export.status == "complete":
                 return file_link(export.links, self.client.api_url)
             if export.status in EXPORT_ENDS:
-                raise ExportError(f"export {export_id} has ended as '{export.status}'.")
+                raise ExportError(f"export {named} has ended as '{export.status}'.")
         raise ExportError(
-            f"export {export_id} is not complete after {waited:.0f} s (status "
+            f"export {named} is not complete after {waited:.0f} s (status "
             f"'{code(export.status)}'), and waiting on would pass max_import_seconds."
         )
 

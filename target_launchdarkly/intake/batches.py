@@ -45,7 +45,7 @@ def rows(
     encoding = message["encoding"]
     _check(encoding)
     storage = (batch_config or {}).get("storage") or {}
-    for url in _urls(message["manifest"]):
+    for url in urls(message["manifest"]):
         named = public_url(url)
         try:
             with _opened(_located(url, storage), encoding, storage.get("params") or {}) as file:
@@ -67,7 +67,12 @@ def _reason(error: Exception) -> str:
     return type(error).__name__
 
 
-def _urls(manifest: list[Any]) -> list[str]:
+def urls(manifest: list[Any]) -> list[str]:
+    """Return the files that a manifest names.
+
+    Raises:
+        InputError: Something in it is no text.
+    """
     if not all(isinstance(url, str) for url in manifest):
         raise InputError("a BATCH message whose 'manifest' names no files. Look at the tap.")
     return manifest

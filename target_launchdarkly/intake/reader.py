@@ -32,6 +32,8 @@ REQUIRED_PROPERTIES: dict[str, dict[str, type]] = {
     "ACTIVATE_VERSION": {"stream": str, "version": object},
     "BATCH": {"stream": str, "encoding": dict, "manifest": list},
 }
+#: Those that a SCHEMA may have; null says the same as none.
+OPTIONAL_LISTS = ("key_properties", "bookmark_properties")
 
 
 class MessageReader(GenericSingerReader[bytes]):
@@ -138,7 +140,16 @@ def _check(message: dict[str, Any]) -> None:
             raise InputError(
                 f"a {message_type} message without a usable '{name}'. Look at the tap."
             )
-    if message_type == "SCHEMA" and not isinstance(message["schema"].get("properties"), dict):
+    if message_type == "SCHEMA":
+        _check_schema(message)
+
+
+def _check_schema(message: dict[str, Any]) -> None:
+    if not isinstance(message["schema"].get("properties"), dict):
         raise InputError(
             f"the SCHEMA of stream '{message['stream']}' has no 'properties'. Look at the tap."
         )
+    for name in OPTIONAL_LISTS:
+        found = message.get(name) or []
+        if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+            raise InputError(f"a SCHEMA message without a usable '{name}'. Look at the tap.")

@@ -130,7 +130,7 @@ class Exports:
             with self._transfers.download_export(self._segment_key, export_id) as file:
                 members, first = _members(file)
         except NotFoundError as error:
-            raise ExportError(f"export {export_id} is gone. {error}") from error
+            raise ExportError(f"the export is gone. {error}") from error
         after = before if members.count == before else self._look()
         verdict = judge(members.count, before, after)
         if verdict == "not to be trusted":
@@ -140,7 +140,7 @@ class Exports:
                 else (f"counts {after:,} members")
             )
             raise ExportError(
-                f"the file of export {export_id} has {members.count:,} rows, and LaunchDarkly "
+                f"the file of the export has {members.count:,} rows, and LaunchDarkly "
                 f"{counted}: it cannot be trusted."
             )
         if verdict == "with a header":

@@ -48,7 +48,7 @@ ODD: dict[str, list[Any]] = {
     "included": [5, KEY, {KEY: 1}, [KEY, 5], [None], [[KEY]]],
     "excluded": [5, True, [{"key": KEY}]],
     "includedContexts": [5, {}, [KEY], [None]],
-    "unboundedContextKind": [["user"], 5],
+    "unboundedContextKind": [["user"], 5, "Invalid key zoe", "zoe@example.com", "a\nb"],
     "_unboundedMetadata": [5, [1]],
     "_external": [5],
     "_importInProgress": ["no", 1],
