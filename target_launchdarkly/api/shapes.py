@@ -91,7 +91,9 @@ class _Fields:
         value = self.document.get(name)
         if isinstance(value, list):
             return value
-        return self._fail(name) if is_needed or value is not None else []
+        # An empty list may be written as null, but another answer lacks the name.
+        is_missing = is_needed and name not in self.document
+        return self._fail(name) if is_missing or value is not None else []
 
     def _fail(self, name: str) -> NoReturn:
         raise ShapeError(f"{self._path}{name}")

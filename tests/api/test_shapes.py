@@ -153,6 +153,10 @@ def test_other_answers_are_told_by_the_field_as_well(
         parse(document)
 
 
+def test_empty_list_of_expiring_targets_may_be_null() -> None:
+    assert ExpiringTargets.parse({"items": None, "errors": None}) == ExpiringTargets([], [])
+
+
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
 @pytest.mark.parametrize(
     "odd",
