@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from target_launchdarkly.errors import PlanRefusedError, TargetError
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from target_launchdarkly.audience.streams import Streams
     from target_launchdarkly.segments.drafts import Draft
     from target_launchdarkly.segments.segments import Segment, Segments
-
-logger = logging.getLogger(__name__)
 
 #: Of more refused segments, or of more reasons, than these, only the number is told.
 MAX_TOLD = 10
@@ -60,8 +57,7 @@ def _fit(
         if segment.key in refusals:
             segment.tally.refuse(refusals[segment.key])
             continue
-        if planner.is_snapshot(segment.key):
-            logger.info("Segment '%s': the snapshot is proven whole.", segment.key)
+        segment.tally.is_proven = planner.is_snapshot(segment.key)
         yield segment
 
 

@@ -104,6 +104,7 @@ class CommandTarget(ReportingTarget):
             return
         if progress.is_wanted():
             progress.quiet()
+        progress.shorten()
         # A log line that cannot be written is no reason for another one, with a traceback.
         logging.raiseExceptions = False
         discretion = Discretion()

@@ -21,8 +21,9 @@ from target_launchdarkly.command import CommandTarget
 from target_launchdarkly.errors import PlanRefusedError, StreamError
 from target_launchdarkly.intake import batches
 from target_launchdarkly.intake.records import Records
+from target_launchdarkly.report import progress
+from target_launchdarkly.report.lines import summarise
 from target_launchdarkly.report.summary import Found
-from target_launchdarkly.report.tally import summarise
 from target_launchdarkly.segments.drafts import Requests
 from target_launchdarkly.segments.segments import Segments
 from target_launchdarkly.sinks import AudienceSink, NobodysSink
@@ -235,7 +236,10 @@ class TargetLaunchDarkly(CommandTarget):
         )
 
     def _log_summary(self) -> None:
-        for line in self.summary():
+        if not self.line_number:
+            self.logger.warning("The input held no message. Look whether the tap failed.")
+            return
+        for line in self.summary() or [progress.NOTHING]:
             self.logger.info("%s", line)
 
     def summary(self) -> list[str]:

@@ -98,7 +98,8 @@ ROOMS: dict[str, set[str]] = {
     "report/changes": {"report/files"},
     "report/summary": {"report/files"},
     "report/check": {"errors", "api/expiring", "api/shapes", "segments/trial"},
-    "report/progress": set(),
+    "report/lines": {"report/tally"},
+    "report/progress": {"report/lines"},
     # Where an SDK developer looks first.
     "configuration": {"names", "settings"},
     "sinks": {
@@ -117,7 +118,8 @@ ROOMS: dict[str, set[str]] = {
     "target": {
         *("errors", "sinks", "checkpoint", "command", "api/transfers"),
         *("audience/plan", "audience/planner", "audience/streams", "audience/words"),
-        *("intake/batches", "intake/records", "report/summary", "report/tally"),
+        *("intake/batches", "intake/records"),
+        *("report/lines", "report/progress", "report/summary"),
         *("segments/drafts", "segments/segments"),
     },
     "__main__": {"boundary", "target"},
@@ -157,7 +159,7 @@ ROOMS_FOR_TYPES: dict[str, set[str]] = {
         *("api/client", "api/transfers", "audience/planner", "report/changes"),
     },
     "report/check": {"api/shapes", "api/client", "settings"},
-    "report/progress": {"api/client", "segments/segments"},
+    "report/progress": {"api/client", "report/tally", "segments/segments"},
     "intake/columns": {"settings"},
     "intake/demands": {"settings"},
     "intake/membership": {"intake/columns"},
@@ -195,7 +197,7 @@ LIBRARIES: dict[str, set[str]] = {
 }
 #: Rooms without any library, so that they can be tested, and understood, alone.
 PURE = {
-    *("errors", "names", "properties", "settings", "report/tally"),
+    *("errors", "names", "properties", "settings", "report/lines", "report/tally"),
     *("api/limits", "api/links", "api/quoting"),
     *("intake/columns", "intake/demands", "intake/membership", "intake/moments"),
     *("audience/bookmarks", "audience/completeness", "audience/streams", "audience/plan"),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from target_launchdarkly.audience.expirations import ExpirationChange
     from target_launchdarkly.audience.plan import Change, Plan
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
 #: Changes that are counted and told together.
 COUNTED_AT_ONCE = 2_000
-#: More segments than these are told by their totals and the largest changes.
-MAX_LINES = 10
 
 
 @dataclass(slots=True)
@@ -36,6 +33,8 @@ class Tally:
     was_created: bool = False
     #: Whether the segment passes what LaunchDarkly supports in a standard one.
     is_over_limit: bool = False
+    #: Whether its streams list its whole audience, and are proven whole.
+    is_proven: bool = False
     #: Whether it is as its last plan has it.
     is_settled: bool = False
     #: Why its plan was refused, so that nothing of it was sent; each with its remedy.
@@ -98,10 +97,10 @@ class Tally:
     @property
     def applied(self) -> str:
         """What was acknowledged so far, e.g. `3 added, 1 removed`; nothing if nothing was."""
-        expirations = [*_expirations(self, "")]
-        if not (self.changed or expirations):
+        of_expirations = [*expirations(self)]
+        if not (self.changed or of_expirations):
             return ""
-        return ", ".join([f"{self.added:,} added", f"{self.removed:,} removed", *expirations])
+        return ", ".join([f"{self.added:,} added", f"{self.removed:,} removed", *of_expirations])
 
     def note_plans(self, plans: Iterable[Plan]) -> None:
         """Take note of the plans of a checkpoint, one a context kind; the last ones count."""
@@ -200,74 +199,7 @@ class Tally:
             self.told.note_replaced(keys)
 
 
-#: The fields that add up over segments.
-COUNTS = tuple(name for name, each in Tally.__dataclass_fields__.items() if each.type == "int")
-
-
-def summarise(tallies: Mapping[str, Tally], requests: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Return the run's summary: a line a segment; of many, the totals and the largest changes.
-
-    Args:
-        tallies: What became of the records, by segment key.
-        requests: How many were sent, by segment key and method, e.g. `{"beta": {"GET": 1}}`.
-    """
-    lines = []
-    largest = list(tallies)
-    if len(tallies) > MAX_LINES:
-        total = _total(tallies.values())
-        sent = Counter[str]()
-        for methods in requests.values():
-            sent.update(methods)
-        lines.append(f"{len(tallies):,} segments: {_counts(total)}; {_requests(sent)}.")
-        largest = sorted(tallies, key=lambda key: -tallies[key].changed)[:MAX_LINES]
-    for key in largest:
-        tally = tallies[key]
-        would = "would be " if tally.is_dry_run else ""
-        is_new = tally.was_created and not tally.was_refused
-        created = f" ({would}created)" if is_new else ""
-        sent_for_it = _requests(requests.get(key, {}))
-        lines.append(f"Segment '{key}'{created}: {_counts(tally)}; {sent_for_it}.")
-    if len(tallies) > MAX_LINES:
-        lines.append(f"{len(tallies) - MAX_LINES:,} more segments with fewer changes.")
-    return lines
-
-
-def _total(tallies: Iterable[Tally]) -> Tally:
-    total = Tally()
-    for tally in tallies:
-        total.is_dry_run = tally.is_dry_run
-        for name in COUNTS:
-            setattr(total, name, getattr(total, name) + getattr(tally, name))
-    return total
-
-
-def _counts(tally: Tally) -> str:
-    noun = "record" if tally.records == 1 else "records"
-    if tally.was_refused:
-        # An earlier checkpoint of the run may have been carried out.
-        before = tally.applied
-        told = f"got nothing more after {before}" if before else "left as it is"
-        return f"{tally.records:,} {noun}: {told}, because its plan was refused"
-    would = "would be " if tally.is_dry_run else ""
-    # Nobody knows who was in place already where the members were not seen.
-    done = ("included", "un-included") if tally.is_unseen else ("added", "removed")
-    by_import = f" ({tally.imported:,} by import)" if tally.imported else ""
-    replaced = " (all members replaced)" if tally.was_replaced else ""
-    counts = [
-        f"{tally.added:,} {would}{done[0]}{by_import}",
-        f"{tally.removed:,} {would}{done[1]}{replaced}",
-    ]
-    if tally.excluded:
-        counts.append(f"{tally.excluded:,} {would}excluded")
-    counts += _expirations(tally, would)
-    counts.append(f"{tally.already_in_place:,} already in place")
-    counts.append(f"{tally.skipped:,} skipped{_reasons(tally)}")
-    if tally.trimmed:
-        counts.append(f"{tally.trimmed:,} with blanks around the key")
-    return f"{tally.records:,} {noun}: {', '.join(counts)}"
-
-
-def _expirations(tally: Tally, would: str) -> Iterator[str]:
+def expirations(tally: Tally, would: str = "") -> Iterator[str]:
     """Yield what became of expirations, e.g. `3 expirations set`."""
     told = {
         "set": tally.expirations_set,
@@ -277,21 +209,3 @@ def _expirations(tally: Tally, would: str) -> Iterator[str]:
     for deed, count in told.items():
         if count:
             yield f"{count:,} expiration{'' if count == 1 else 's'} {would}{deed}"
-
-
-def _requests(sent: Mapping[str, int]) -> str:
-    count = sum(sent.values())
-    methods = ", ".join(f"{each:,} {method}" for method, each in sorted(sent.items()))
-    return f"{count:,} request{'' if count == 1 else 's'} ({methods or 'none'})"
-
-
-def _reasons(tally: Tally) -> str:
-    """Return why records were skipped, e.g. ` (2 invalid, 1 excluded by hand)`."""
-    reasons = {
-        "not for this mode": tally.not_acted_on,
-        "invalid": tally.invalid,
-        "excluded by hand": tally.excluded_by_hand,
-        "refused by LaunchDarkly": tally.refused,
-    }
-    told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
-    return f" ({told})" if told else ""

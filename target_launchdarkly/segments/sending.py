@@ -165,8 +165,8 @@ class Sender:
         sent.note(changes, self._send_patch(changes))
         if not sent.is_mending:
             added, removed = self._tally.count_once(changes)
-            logger.info(
-                "Segment '%s': included %d, un-included %d.",
+            logger.debug(
+                "Segment '%s': %d included, %d un-included.",
                 self._audience.segment_key,
                 added,
                 removed,

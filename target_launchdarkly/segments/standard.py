@@ -294,22 +294,18 @@ class StandardSegment:
         if growth > 0 and self._last.size + growth > MAX_TARGETS:
             self._tally.is_over_limit = True
             logger.warning(
-                "Segment '%s' passes %d individual targets, which is what LaunchDarkly supports in "
-                "a standard segment. Create a big segment for this audience (create_segment: big "
-                "makes missing ones so) and name it in segment_key.",
+                "Segment '%s' passes 15,000 individual targets, which is what LaunchDarkly "
+                "supports in a standard segment. Create a big segment for this audience "
+                "(create_segment: big makes missing ones so) and name it in segment_key.",
                 self.key,
-                MAX_TARGETS,
             )
 
     def _count(self, changes: Collection[Change]) -> None:
         added, removed = self._tally.count(changes)
         for change in changes:
             self._lists[change.context_kind].note_made(change)
-        told = (
-            "would add %d, would remove %d" if self._requests.is_dry_run else "added %d, removed %d"
-        )
-        if added or removed:
-            logger.info(f"Segment '%s': {told}.", self.key, added, removed)  # noqa: G004
+        would = "would be " if self._requests.is_dry_run else ""
+        logger.debug("Segment '%s': %d %sadded, %d removed.", self.key, added, would, removed)
 
 
 def _changes(plans: Iterable[Plan]) -> list[Change]:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -67,6 +68,37 @@ def test_terminal_shows_a_line_and_a_table_but_no_log_lines(
     assert "3,000" in shown.rsplit("segment", 1)[-1]
     assert " | INFO " not in shown
     assert len(sandbox.included("beta-users")) == 3_000
+
+
+def end(shown: str) -> str:
+    """Return what is shown at the end, its words parted by one blank."""
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.rsplit("\x1b[2K", 1)[-1])
+    return " ".join(plain.split())
+
+
+def test_table_tells_what_deserves_a_look(
+    sandbox: Sandbox, config: dict[str, Any], tmp_path: Path
+) -> None:
+    sandbox.add_segment("vips", excluded=["x"])
+    settings = {"streams": {"vips": {"segment_key": "vips"}}, "dry_run": True}
+    other = [schema("vips"), *members("x", " y", stream="vips")]
+
+    code, _, shown = on_a_terminal(config | settings, tmp_path, [schema(), *members("a"), *other])
+
+    assert code == 0, shown
+    assert end(shown).endswith(
+        "segment records added removed in place skipped requests to note "
+        "beta-users 1 1 0 0 0 1 "
+        "vips 2 1 0 0 1 1 1 excluded by hand, 1 with blanks around the key "
+        "Dry run: nothing was sent."
+    )
+
+
+def test_terminal_says_so_if_no_record_came(config: dict[str, Any], tmp_path: Path) -> None:
+    code, _, shown = on_a_terminal(config, tmp_path, [schema()])
+
+    assert code == 0, shown
+    assert end(shown).endswith("No record came: nothing to do.")
 
 
 def test_error_is_the_last_word_on_a_terminal(config: dict[str, Any], tmp_path: Path) -> None:

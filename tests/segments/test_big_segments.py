@@ -289,6 +289,6 @@ def test_standard_segment_past_15_000_targets_is_warned_about_once(
     run = sync([schema(), *members(*keys(18_000))])
 
     assert run.error is None
-    warnings = [each.message for each in caplog.records if "15000" in each.message]
+    warnings = [each.message for each in caplog.records if "passes 15,000" in each.message]
     assert len(warnings) == 1
     assert "create_segment" in warnings[0]
