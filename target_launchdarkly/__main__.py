@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
@@ -12,8 +13,13 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Until the target handles it: no traceback of an import.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Nothing of what is imported is garbage, and looking through it takes a while.
+    gc.disable()
     from target_launchdarkly.boundary import let_go_of_streams, told  # noqa: PLC0415 it takes time
     from target_launchdarkly.target import TargetLaunchDarkly  # noqa: PLC0415
+
+    gc.freeze()
+    gc.enable()
 
     try:
         TargetLaunchDarkly.cli()

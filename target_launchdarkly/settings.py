@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from target_launchdarkly.api.links import is_loopback
@@ -50,8 +50,7 @@ __all__ = [
 FRACTIONS = ("max_removal_percent", "request_timeout", "max_retry_seconds", "max_import_seconds")
 
 
-@dataclass(frozen=True, slots=True)
-class StreamSettings:
+class StreamSettings(NamedTuple):
     """How one stream is synced."""
 
     segment_key: str | None
@@ -78,7 +77,7 @@ class StreamSettings:
             changes.setdefault("segment_key_field", None)
         elif "segment_key_field" in changes:
             changes["segment_key"] = None
-        return replace(self, **changes)
+        return self._replace(**changes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -334,6 +334,6 @@ def test_access_token_alone_is_secret() -> None:
 def test_settings_of_one_stream_are_those_of_the_schema_and_of_its_description() -> None:
     streams = PROPERTIES["streams"]
 
-    assert set(STREAM_NAMES) == set(StreamSettings.__dataclass_fields__)
+    assert set(STREAM_NAMES) == set(StreamSettings._fields)
     assert set(STREAM_NAMES) == set(streams["additionalProperties"]["properties"])
     assert all(f"`{name}`" in streams["description"] for name in STREAM_NAMES)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from io import SEEK_END
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -19,8 +18,7 @@ CONTEXTS = "/contexts/"
 EXPIRING_TARGETS = "/expiring-targets/"
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(NamedTuple):
     """Where the client sends its requests, as whom, and how patiently."""
 
     #: E.g. `https://app.launchdarkly.com`, without a slash at the end.
@@ -64,8 +62,7 @@ class Upload:
         yield self._tail
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One request, however often it is sent."""
 
     method: str

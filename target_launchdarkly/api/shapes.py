@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from types import MappingProxyType
+from typing import Any, NamedTuple, NoReturn
 
 from target_launchdarkly.api import quoting
 
@@ -99,8 +99,7 @@ class _Fields:
         raise ShapeError(f"{self._path}{name}")
 
 
-@dataclass(frozen=True, slots=True)
-class UserSegment:
+class UserSegment(NamedTuple):
     """A segment. The individual targets are those of a standard one, by context kind."""
 
     key: str
@@ -110,8 +109,8 @@ class UserSegment:
     is_big: bool
     #: Of a big segment's targets.
     context_kind: str = USER
-    included: Mapping[str, list[str]] = field(default_factory=dict)
-    excluded: Mapping[str, list[str]] = field(default_factory=dict)
+    included: Mapping[str, list[str]] = MappingProxyType({})
+    excluded: Mapping[str, list[str]] = MappingProxyType({})
     #: Of a big segment's targets; None if LaunchDarkly does not say.
     included_count: int | None = None
     excluded_count: int | None = None
@@ -174,8 +173,7 @@ def _targets(fields: _Fields, name: str) -> dict[str, list[str]]:
     return targets
 
 
-@dataclass(frozen=True, slots=True)
-class BigSegmentTarget:
+class BigSegmentTarget(NamedTuple):
     """Where one context key of a big segment stands."""
 
     is_included: bool
@@ -194,8 +192,7 @@ class BigSegmentTarget:
         return cls(fields.flag("included", is_needed=True), fields.flag("excluded", is_needed=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(NamedTuple):
     """How far an import or an export of a big segment is."""
 
     #: In lower case, e.g. `in_progress`.
@@ -217,8 +214,7 @@ class Transfer:
         return cls(fields.text("status").lower(), document.get("_links") or {})
 
 
-@dataclass(frozen=True, slots=True)
-class ExpiringTarget:
+class ExpiringTarget(NamedTuple):
     """When an individual target leaves by itself."""
 
     #: `included` or `excluded`.
@@ -229,8 +225,7 @@ class ExpiringTarget:
     version: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ExpiringTargets:
+class ExpiringTargets(NamedTuple):
     """When targets of a segment leave by themselves, and what of a patch of that failed."""
 
     items: list[ExpiringTarget]
@@ -265,8 +260,7 @@ class ExpiringTargets:
         return cls(items, failures + [(None, {})] * min(untold, MAX_FAILURES))
 
 
-@dataclass(frozen=True, slots=True)
-class CallerIdentity:
+class CallerIdentity(NamedTuple):
     """Whom a token belongs to."""
 
     token_name: str
@@ -281,8 +275,7 @@ class CallerIdentity:
         return cls(_Fields(document).optional_text("tokenName") or "")
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(NamedTuple):
     """An environment of a project."""
 
     #: Whether its segments can be changed by approvals only.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from target_launchdarkly.audience.words import ENDED, IN, OUT
@@ -31,16 +30,14 @@ class Change(NamedTuple):
     is_unlisted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """How words become changes, the same for every segment of a run."""
 
     removal_action: RemovalAction = "remove"
     excluded_key_action: ExcludedKeyAction = "skip"
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(NamedTuple):
     """The individual targets of one context kind in a segment, as LaunchDarkly showed them."""
 
     #: As it showed them last.
@@ -56,8 +53,7 @@ class Sight:
     barred: AbstractSet[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What to do about one context kind of a segment, and how it came to that."""
 
     context_kind: str
@@ -87,7 +83,7 @@ class Plan:
             tuple(change for change in changes if change.context_key not in context_keys)
             for changes in (self.leaving, self.joining)
         )
-        return replace(self, leaving=leaving, joining=joining)
+        return self._replace(leaving=leaving, joining=joining)
 
 
 def plan_changes(

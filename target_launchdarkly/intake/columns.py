@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target_launchdarkly.errors import StreamError
 from target_launchdarkly.names import nearest_first
@@ -37,8 +36,7 @@ WITHOUT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
+class Columns(NamedTuple):
     """The names of the properties that are read, as the stream spells them; None for none.
 
     A name may be that of the settings though the SCHEMA lacks it: taps send what they do not
@@ -59,7 +57,7 @@ class Columns:
     @property
     def names(self) -> dict[str, str]:
         """The name of each property by what it is for, e.g. `{"key": "CONTEXT_KEY"}`."""
-        named = {each.name: getattr(self, each.name) for each in fields(self)}
+        named = self._asdict()
         del named["declared"], named["has_scaled_keys"]
         return {role: name for role, name in named.items() if name is not None}
 

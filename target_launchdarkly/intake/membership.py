@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -90,8 +89,7 @@ class Membership(NamedTuple):
     ends_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MembershipRule:
+class MembershipRule(NamedTuple):
     """How one stream's records are read."""
 
     mode: SyncMode

@@ -15,8 +15,9 @@ EARLIEST_MS = 946_684_800_000
 #: 9999-12-31, means never; a larger number may be microseconds, or a date and time without signs.
 LATEST_MS = 10_000_000_000_000
 
-_NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,2})?")
-_ISO_8601 = re.compile(
+#: Compiled at the first moment: most runs see none.
+_NUMBER = r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,2})?"
+_ISO_8601 = (
     r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})"
     r"(?:[Tt ]([0-9]{2}):?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]+))?)?"
     r" ?([Zz]|UTC|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
@@ -58,7 +59,7 @@ def moment_ms(value: object, name: str) -> int | None:
         text = value.strip()
         if not text:
             return None
-        if not _NUMBER.fullmatch(text):
+        if not re.fullmatch(_NUMBER, text):
             return _of_text(text, name)
         value = Decimal(text)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
@@ -79,7 +80,7 @@ def _of_number(number: Decimal, name: str) -> int:
 
 
 def _of_text(text: str, name: str) -> int | None:
-    found = _ISO_8601.fullmatch(text)
+    found = re.fullmatch(_ISO_8601, text)
     if found is None:
         raise InvalidRecordError(f"'{name}' holds text that is no moment. {_HOW}")
     year, _, month, day, hour, minute, second, fraction, offset = found.groups()

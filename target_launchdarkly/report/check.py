@@ -107,8 +107,7 @@ def _segments_of(settings: Settings) -> dict[str, Named]:
     return segments
 
 
-@dataclass(frozen=True, slots=True)
-class _SegmentCheck:
+class _SegmentCheck(NamedTuple):
     """Whether one segment could be synced."""
 
     settings: Settings

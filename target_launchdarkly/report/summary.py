@@ -9,8 +9,7 @@ import json
 import os
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from target_launchdarkly.report.files import cannot_be_written, moment, place_of, size_of_own
 
@@ -27,8 +26,7 @@ DOCUMENT_BEGINS = b'{\n  "target": "target-launchdarkly"'
 Status = Literal["running", "succeeded", "refused", "failed", "stopped"]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """What is to tell of the run as a whole; what is not known yet is None."""
 
     version: str
@@ -49,8 +47,7 @@ class Run:
     states: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What a run has found and done."""
 
     tallies: Mapping[str, Tally]

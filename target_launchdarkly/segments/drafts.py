@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from target_launchdarkly.errors import SegmentError
 from target_launchdarkly.segments.halving import Halving
@@ -33,8 +33,7 @@ class Requests:
     may_replace: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """What a segment's plan comes to; nothing is sent yet."""
 
     #: Why it may not be carried out, each with its remedy.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 from target_launchdarkly.api.dryruns import try_patch
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from target_launchdarkly.audience.plan import Step
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(NamedTuple):
     """What a run would do with a segment."""
 
     context_kinds: Iterable[str]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -271,7 +270,7 @@ def test_nothing_follows_from_nothing() -> None:
 KEYS = st.sampled_from("abcdefg")
 SETS = st.sets(KEYS)
 WORDS = st.dictionaries(KEYS, st.sampled_from([OUT, IN, SPARED]))
-SIGHTS = st.builds(Sight, *[SETS] * len(Sight.__dataclass_fields__))
+SIGHTS = st.builds(Sight, *[SETS] * len(Sight._fields))
 
 
 def after(plan: Plan, sight: Sight) -> Sight:
@@ -283,7 +282,7 @@ def after(plan: Plan, sight: Sight) -> Sight:
                 (included.add if step == "include" else included.remove)(change.context_key)
             else:
                 (excluded.add if step == "exclude" else excluded.remove)(change.context_key)
-    return replace(sight, included=included, excluded=excluded)
+    return sight._replace(included=included, excluded=excluded)
 
 
 @settings(max_examples=500)
@@ -323,7 +322,7 @@ def test_order_of_the_words_changes_nothing_but_the_order(
     other = draw("user", [(key, words[key]) for key in order if key in words], sight, policy)
 
     assert set(other.changes) == set(plan.changes)
-    assert replace(other, leaving=(), joining=()) == replace(plan, leaving=(), joining=())
+    assert other._replace(leaving=(), joining=()) == plan._replace(leaving=(), joining=())
 
 
 @settings(max_examples=500)
@@ -341,4 +340,4 @@ def test_word_that_comes_again_takes_the_place_of_the_earlier_one(
     once = draw("user", dict(words).items(), sight, policy)
 
     assert set(plan.changes) == set(once.changes)
-    assert replace(plan, leaving=(), joining=()) == replace(once, leaving=(), joining=())
+    assert plan._replace(leaving=(), joining=()) == once._replace(leaving=(), joining=())

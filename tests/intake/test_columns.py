@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,7 +25,7 @@ TEXT = {"type": ["string", "null"]}
 
 def read_of(*names: str, **settings: Any) -> Columns:
     """Return what is read of a stream that declares these names."""
-    stream = replace(target().settings.stream, **settings)
+    stream = target().settings.stream._replace(**settings)
     return columns_of(stream, dict.fromkeys(names, TEXT))
 
 
