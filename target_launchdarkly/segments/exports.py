@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from io import SEEK_END
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
@@ -128,7 +129,8 @@ class Exports:
     def _read(self, export_id: str, before: int | None) -> KeySet:
         try:
             with self._transfers.download_export(self._segment_key, export_id) as file:
-                members, first = _members(file)
+                members, first, last = _members(file)
+                is_ended = _is_ended(file)
         except NotFoundError as error:
             raise ExportError(f"the export is gone. {error}") from error
         after = before if members.count == before else self._look()
@@ -145,15 +147,30 @@ class Exports:
             )
         if verdict == "with a header":
             members.remove(first)
+        if not (is_ended or self._is_member(last)):
+            raise ExportError("the last row of the file of the export names no member: it was cut.")
         logger.info("Segment '%s': %d members exported.", self._segment_key, members.count)
         return members
 
+    def _is_member(self, context_key: str) -> bool:
+        found = self._transfers.client.get_membership(self._segment_key, context_key)
+        return found.is_included
 
-def _members(file: IO[bytes]) -> tuple[KeySet, str]:
-    """Return who stands in a file, and the first of them."""
+
+def _members(file: IO[bytes]) -> tuple[KeySet, str, str]:
+    """Return who stands in a file, and the first and the last of them."""
     members = KeySet()
     batches = read_keys(file)
-    some = next(batches, [])
+    some = last = next(batches, [])
     for keys in chain([some], batches):
         members.add(keys)
-    return members, some[0] if some else ""
+        last = keys or last
+    return (members, some[0], last[-1]) if some else (members, "", "")
+
+
+def _is_ended(file: IO[bytes]) -> bool:
+    """Whether the last row ends as the others do, or there is none; else it may be cut."""
+    if not file.seek(0, SEEK_END):
+        return True
+    file.seek(-1, SEEK_END)
+    return file.read(1) in b"\r\n"

@@ -101,8 +101,8 @@ class Ends:
         if moves.count_lag:
             found |= {SegmentError, PlanRefusedError, ExportError}
         if moves.exports.cut_bytes:
-            # A last line that is cut is a line all the same.
-            found.add(SegmentError)
+            # A last line that is cut may name somebody else who is a member.
+            found |= {ExportError, SegmentError}
         return found
 
     def _refusals_of_bigs(self) -> int:
