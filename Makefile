@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo example test lint types format chaos fuzz bench readme dist clean
+.PHONY: help demo example test lint types format chaos fuzz kills bench readme dist clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/'
@@ -50,6 +50,9 @@ chaos: $(READY) ## Run 10,000 random cases with faults, cuts and restarts
 
 fuzz: $(READY) ## Run 200,000 cases with odd settings, input and answers
 	$(BIN)/python tests/fuzz/fuzz.py --cases 200000 --jobs $$(nproc)
+
+kills: $(READY) ## Send signals at 1,000 random moments of runs under load
+	$(BIN)/python tests/kills/kills.py --moments 1000 --jobs 4
 
 bench: $(READY) ## Measure against other ways to do it, and print a table
 	$(BIN)/python benchmarks/bench.py

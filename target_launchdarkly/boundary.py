@@ -67,13 +67,28 @@ def _meaning(error: BaseException) -> str:
     for module, meaning in _SETTINGS_AT_WORK.items():
         if any(code.co_filename.endswith(module) for code, _ in _steps(error)):
             return meaning
-    if isinstance(error, sqlite3.Error) or getattr(error, "errno", None) in _NO_ROOM:
+    if isinstance(error, sqlite3.Error) or _number(error) in _NO_ROOM:
         return "there is no room on a disk. Make room; TMPDIR names the place of temporary files."
     if isinstance(error, MemoryError):
         return "there is not enough memory."
-    if isinstance(error, OSError) and error.errno:
-        return f"{os.strerror(error.errno)}."
+    if _number(error):
+        return f"{system_reason(error)}."
     return "this should not have happened. Please report it."
+
+
+def system_reason(error: BaseException) -> str:
+    """Return why the system refused something, e.g. `Broken pipe`; else the error's class.
+
+    Its own text is not told: libraries raise errors of the system with words of others in them.
+    """
+    number = _number(error)
+    return os.strerror(number) if number else type(error).__name__
+
+
+def _number(error: BaseException) -> int:
+    """Return the system's number of an error; 0 if it has none, whatever stands in its place."""
+    number = getattr(error, "errno", None)
+    return number if isinstance(number, int) and number in errno.errorcode else 0
 
 
 def _place(error: BaseException) -> str:

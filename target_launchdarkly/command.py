@@ -196,7 +196,7 @@ class CommandTarget(ReportingTarget):
             _write_all(f"{line}\n")
             self.lines_written += 1
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
+            reason = boundary.system_reason(error)
             raise OutputError(
                 f"stdout cannot be written to ({reason}): look at what reads it."
             ) from error

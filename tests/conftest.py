@@ -9,11 +9,13 @@ import logging
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 from messages import lines
 from running import SEGMENT, TOKEN, FakeClock, Run, demand_discreet
 from singer_sdk.exceptions import SingerSDKError
+from watched import WatchedProcess
 
 from target_launchdarkly.errors import TargetError
 from target_launchdarkly.sandbox import Sandbox
@@ -30,6 +32,13 @@ def no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     yield
     for line in caplog.get_records("call"):
         demand_discreet(line.getMessage(), keys_may_show=line.levelno <= logging.DEBUG)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def processes_are_watched() -> Iterator[None]:
+    """Whoever starts a process: the same of every line that it writes."""
+    with mock.patch.object(subprocess, "Popen", WatchedProcess):
+        yield
 
 
 @pytest.fixture
@@ -92,14 +101,12 @@ def command(
     ) -> subprocess.CompletedProcess[str]:
         path = tmp_path / "config.json"
         path.write_text(json.dumps(config | settings))
-        result = subprocess.run(
+        return subprocess.run(
             [sys.executable, "-m", "target_launchdarkly", "--config", str(path)],
             input=lines(messages).decode(),
             capture_output=True,
             encoding="utf-8",
             check=False,
         )
-        demand_discreet(result.stdout + result.stderr)
-        return result
 
     return run

@@ -57,6 +57,6 @@ class Run:
 
 
 def demand_discreet(text: str, *, keys_may_show: bool = False) -> None:
-    """Assert that a text holds neither the sandbox's token nor one of the numbered keys."""
+    """Assert that a text holds neither the sandbox's token nor one of the tests' keys."""
     assert TOKEN not in text
-    assert keys_may_show or not re.search(r"user-\d", text)
+    assert keys_may_show or not re.search(r"user-\d|person-\d|zoe\.", text)

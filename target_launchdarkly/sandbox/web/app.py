@@ -72,7 +72,11 @@ class _Pipeline:
         if not is_file and not request.path.startswith("/api/"):
             return await _run(request, handler)
         started = time.monotonic()
-        body = await _loggable_body(request)
+        try:
+            body = await _loggable_body(request)
+        except ConnectionError:
+            # Whoever asked was killed meanwhile; nobody reads this.
+            return web.Response(status=400)
         happenings = self._sandbox.happenings.at_request(FILE if is_file else request.method)
         self._sandbox.happen(*(one for one in happenings if one.when == "before"))
         respond = self._respond_with_file if is_file else self._respond
