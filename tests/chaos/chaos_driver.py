@@ -214,6 +214,8 @@ class Driver:
         if is_cut and other.error is not None:
             # What came before the last cut was sent; or the guard thought otherwise of it alone.
             return
+        if type(one.error) is not type(other.error) and self._may_be_told_of_excluded():
+            return
         demand(type(one.error) is type(other.error), f"{one.error}, but in batches {other.error}")
         bigs = self.case.bigs
         same = all(
@@ -228,6 +230,16 @@ class Driver:
             # Who is asked for in two ways may move twice, if there is a checkpoint between.
             same = _sum(one, bigs) == _sum(other, bigs)
             demand(same, "in other batches, others move on the way")
+
+    def _may_be_told_of_excluded(self) -> bool:
+        """Whether it depends on the members being seen if somebody's exclusion shows."""
+        fails = self.case.settings["excluded_key_action"] == "fail"
+        return fails and any(
+            where == "both"
+            for place, there in self.case.standing.items()
+            for where in there.values()
+            if place.segment in self.case.bigs
+        )
 
     def _afresh(self, case: Case, attempt: Attempt) -> Run:
         self.stage.set_up(case)
