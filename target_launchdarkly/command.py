@@ -8,6 +8,7 @@ import signal
 import sys
 from contextlib import nullcontext, suppress
 from functools import cached_property
+from itertools import chain
 from typing import IO, TYPE_CHECKING, NoReturn
 
 import click
@@ -20,6 +21,7 @@ from target_launchdarkly.errors import OutputError
 from target_launchdarkly.intake.reader import MessageReader
 from target_launchdarkly.report import progress
 from target_launchdarkly.report.check import findings
+from target_launchdarkly.report.findings import Finding
 from target_launchdarkly.reporting import ReportingTarget
 
 if sys.version_info >= (3, 12):
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from singer_sdk.plugin_base import _ConfigInput
+
+    from target_launchdarkly.report.inputs import Judged
 
 #: Somebody waits for `--check`: one or two retries tell enough.
 CHECK_PATIENCE_SECONDS = 5
@@ -80,9 +84,10 @@ class CommandTarget(ReportingTarget):
             click.Option(
                 ["--check"],
                 is_flag=True,
-                help="Check settings, token, project, environment and segments, and exit. Reads no "
-                "input and changes nothing: whether the token may write is tried by a patch that "
-                "takes out a key which nobody has, and not at all if dry_run is set.",
+                help="Check settings, token, project, environment and segments, and exit. With "
+                "--input (a path, or - for standard in) it reads streams as well, and says how a "
+                "run would judge them. It changes nothing: whether the token may write is tried by "
+                "a patch that takes out a key which nobody has, and not at all if dry_run is set.",
             )
         )
         return command
@@ -117,7 +122,7 @@ class CommandTarget(ReportingTarget):
                 cls._end(told, error)
             try:
                 if check:
-                    target.check(discretion)
+                    target.check(discretion, file_input)
                 target.run(file_input)
             except Exception as error:  # noqa: BLE001
                 target.fail(error)
@@ -145,11 +150,20 @@ class CommandTarget(ReportingTarget):
             self.listen(file_input)
         self.sum_up("succeeded", 0)
 
-    def check(self, discretion: Discretion) -> NoReturn:
+    def look_at(self, file_input: IO[str]) -> Judged:
+        """Read an input and return how a run would judge it; nothing is sent."""
+        raise NotImplementedError
+
+    def check(self, discretion: Discretion, file_input: IO[str] | None) -> NoReturn:
         """Print what `--check` finds, a line each; exit with 0 if all is well, else with 1."""
+        judged = None if file_input is None else self.look_at(file_input)
+        of_input = judged.findings() if judged else ()
+        feeds = judged.feeds if judged else ()
         client = self._new_client(min(self.settings.max_retry_seconds, CHECK_PATIENCE_SECONDS))
         is_well = True
-        for finding in findings(self.settings, client):
+        of_settings = Finding("ok", "settings", "all can be used")
+        found = findings(self.settings, client, feeds)
+        for finding in chain([of_settings], of_input, found):
             self.write_line(discretion.told(str(finding)))
             is_well = is_well and finding.level != "FAIL"
         sys.exit(0 if is_well else 1)

@@ -106,7 +106,7 @@ class AudienceSink(BatchSink):
         self.columns = columns_of(self.stream, properties)
         earlier = target.columns.get(stream_name)
         for warning in warnings_of(stream_name, target.settings, self.columns, earlier, properties):
-            self.logger.warning("%s", warning)
+            self._warn(warning)
         mode: Any = "snapshot" if self.stream.is_snapshot else self.stream.audience_sync_mode
         self.rule = MembershipRule(mode, self.columns, target.now_ms)
         #: By the tap's stream and the segment.
@@ -225,6 +225,9 @@ class AudienceSink(BatchSink):
             return
         self._say(line, row, membership)
         self.line = line
+
+    def _warn(self, warning: str) -> None:
+        self.logger.warning("%s", warning)
 
     def _say(self, line: Line, row: Row, membership: Membership) -> None:
         key, included, ends_ms = membership

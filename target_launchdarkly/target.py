@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk.exceptions import RecordsWithoutSchemaException
 from singer_sdk.helpers.capabilities import PluginCapabilities
@@ -16,16 +16,18 @@ from target_launchdarkly.audience.plan import Policy
 from target_launchdarkly.audience.planner import Planner
 from target_launchdarkly.audience.streams import Streams
 from target_launchdarkly.audience.words import Words
+from target_launchdarkly.checking import LookingSink, LookingTarget
 from target_launchdarkly.checkpoint import make_checkpoint
 from target_launchdarkly.command import CommandTarget
 from target_launchdarkly.errors import PlanRefusedError, StreamError
 from target_launchdarkly.intake import batches
 from target_launchdarkly.intake.records import Records
 from target_launchdarkly.report import progress
+from target_launchdarkly.report.inputs import Judged
 from target_launchdarkly.report.lines import summarise
 from target_launchdarkly.report.summary import Found
 from target_launchdarkly.segments.drafts import Requests
-from target_launchdarkly.segments.segments import Segments
+from target_launchdarkly.segments.segments import Segments, UnreadSegments
 from target_launchdarkly.sinks import AudienceSink, NobodysSink
 
 if sys.version_info >= (3, 12):
@@ -49,7 +51,7 @@ class TargetLaunchDarkly(CommandTarget):
 
     name = "target-launchdarkly"
     package_name = "target-launchdarkly"
-    default_sink_class = AudienceSink
+    default_sink_class: type[AudienceSink] = AudienceSink
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
@@ -58,6 +60,8 @@ class TargetLaunchDarkly(CommandTarget):
         PluginCapabilities.BATCH,
     ]
 
+    #: What keeps the segments of a run.
+    segments_class: ClassVar[type[Segments]] = Segments
     #: Whether records go the short way where it means the same; tests compare the two.
     has_short_way: ClassVar[bool] = True
 
@@ -78,7 +82,7 @@ class TargetLaunchDarkly(CommandTarget):
             may_replace=self.settings.big_segment_removals == "replace",
         )
         transfers = Transfers(self.client, self.settings.max_import_seconds)
-        return Segments(transfers, requests, self.settings.create_segment, self.changes)
+        return self.segments_class(transfers, requests, self.settings.create_segment, self.changes)
 
     @cached_property
     def words(self) -> Words:
@@ -136,7 +140,7 @@ class TargetLaunchDarkly(CommandTarget):
         ]
         if ways and all(isinstance(each, RemoveRecordTransform) for each in ways):
             return NobodysSink
-        return AudienceSink
+        return self.default_sink_class
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
@@ -253,3 +257,29 @@ class TargetLaunchDarkly(CommandTarget):
                 f"{count:,} invalid record{'' if count == 1 else 's'} named no segment: skipped."
             )
         return lines
+
+    @override
+    def look_at(self, file_input: IO[str]) -> Judged:
+        return CheckingTarget(config=self._config).judged(file_input)
+
+
+class CheckingTarget(LookingTarget, TargetLaunchDarkly):
+    """A target that reads an input for `--check`, and sends nothing."""
+
+    default_sink_class = LookingSink
+    segments_class = UnreadSegments
+
+    def judged(self, file_input: IO[str]) -> Judged:
+        """Read an input and return how a run would judge it."""
+        self.read(file_input)
+        self.words.settle()
+        return Judged(
+            look=self.look,
+            streams=self.streams,
+            words=self.words,
+            columns=self.columns,
+            tallies={segment.key: segment.tally for segment in self.segments},
+            gaps=self.streams.gaps(),
+            skips_invalid=self.settings.invalid_record_action == "skip",
+            now=self.clock.now(),
+        )

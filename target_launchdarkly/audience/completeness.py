@@ -170,6 +170,13 @@ class Completeness:
         is_usable = bool(self.arrived) and not self.unreadable
         return is_usable and None in (self._version_gap(now), self._trust_gap())
 
+    def ran_before(self, now: float) -> bool:
+        """Whether an ACTIVATE_VERSION proves nothing but for being of another time than the run."""
+        activated = self._activated
+        if activated is None or self._version != activated or self._doubt(""):
+            return False
+        return not _is_time_of_run(activated, self.started_at, now)
+
     def _version_gap(self, now: float) -> str | None:
         if self._activated is None:
             return "no ACTIVATE_VERSION came after the last record"

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from target_launchdarkly.api.expiring import get_expiring_targets
 from target_launchdarkly.api.shapes import MAX_TARGETS
 from target_launchdarkly.errors import NotFoundError, RefusedError, TargetError
+from target_launchdarkly.report.findings import Finding
 from target_launchdarkly.segments.trial import Trial, try_writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from target_launchdarkly.api.client import Client
     from target_launchdarkly.api.shapes import CallerIdentity, Environment, UserSegment
-    from target_launchdarkly.settings import Settings
+    from target_launchdarkly.report.findings import Level
+    from target_launchdarkly.settings import Settings, StreamSettings
+
+    #: A segment key, and the settings of a stream that feeds it.
+    Feed = tuple[str, StreamSettings]
 
 #: The role actions without which no target of a segment can be changed.
 #: https://launchdarkly.com/docs/home/account/role-actions#segment-actions
@@ -24,6 +29,8 @@ NEEDED_ACTIONS = ("updateIncluded", "updateExcluded")
 EXPIRING_ACTION = "updateExpiringTargets"
 #: The one without which nobody can see who is a member of a big segment.
 EXPORT_ACTION = "createSegmentExport"
+#: Of segments that records name, only so many are looked at.
+MAX_SEGMENTS = 10
 BYPASS = (
     "Give the token a role with the action bypassRequiredSegmentApproval, if it has none yet: no "
     "segment is there to try that."
@@ -33,20 +40,6 @@ REFUSED = (
     "LaunchDarkly's words stand in the log with TARGET_LAUNCHDARKLY_LOGLEVEL=DEBUG; look at the "
     "settings context_kind and comment first."
 )
-
-#: How it stands: well, well with something to look at, or so that a run would fail.
-Level = Literal["ok", "warn", "FAIL"]
-
-
-class Finding(NamedTuple):
-    """One line of `--check`."""
-
-    level: Level
-    subject: str
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.level:<4}  {self.subject}: {self.detail}"
 
 
 @dataclass(slots=True)
@@ -60,9 +53,14 @@ class Named:
     is_exported: bool = False
 
 
-def findings(settings: Settings, client: Client) -> Iterator[Finding]:
-    """Yield what LaunchDarkly says about a config, up to the first thing that ends the search."""
-    yield Finding("ok", "settings", "all can be used")
+def findings(settings: Settings, client: Client, feeds: Sequence[Feed] = ()) -> Iterator[Finding]:
+    """Yield what LaunchDarkly says about a config, up to the first thing that ends the search.
+
+    Args:
+        settings: The config.
+        client: Asked.
+        feeds: What records have named, if any were read. Of these segments, some are looked at.
+    """
     try:
         identity = client.get_caller_identity()
         yield Finding("ok", "access token", f"accepted by {settings.api_url}{_named(identity)}")
@@ -71,9 +69,15 @@ def findings(settings: Settings, client: Client) -> Iterator[Finding]:
         yield Finding("FAIL", "LaunchDarkly", str(error))
         return
     yield _environment_finding(settings, environment)
-    segments = _segments_of(settings)
-    for segment_key, named in segments.items():
+    segments = [*_segments_of(_feeds(settings), settings).items()]
+    known = {key for key, _ in segments}
+    by_records = _segments_of(feeds, settings).items()
+    more = [(key, named) for key, named in by_records if key not in known]
+    for segment_key, named in (*segments, *more[:MAX_SEGMENTS]):
         yield _SegmentCheck(settings, client, environment, segment_key, named).finding()
+    if left := len(more[MAX_SEGMENTS:]):
+        yield Finding("warn", "segments", f"{left:,} more that records name were not looked at")
+    segments += more
     if not segments:
         needs_approvals = environment.needs_approvals and not settings.dry_run
         told = "named by the records; none to look at before they come"
@@ -95,15 +99,21 @@ def _environment_finding(settings: Settings, environment: Environment) -> Findin
     return Finding("ok", subject, told)
 
 
-def _segments_of(settings: Settings) -> dict[str, Named]:
-    """Return the segments that the settings name, by their keys."""
-    segments: dict[str, Named] = {}
+def _feeds(settings: Settings) -> Iterator[Feed]:
+    """Yield what the settings say of segments: which stream feeds which."""
     for stream in (settings.stream, *settings.streams.values()):
         if stream.segment_key and not stream.segment_key_field:
-            named = segments.setdefault(stream.segment_key, Named())
-            named.context_kinds.add(stream.context_kind)
-            named.has_moments |= stream.expires_at_field is not None
-            named.is_exported |= stream.is_snapshot and settings.big_segment_removals == "export"
+            yield stream.segment_key, stream
+
+
+def _segments_of(feeds: Iterable[Feed], settings: Settings) -> dict[str, Named]:
+    """Return what is known of segments, by their keys."""
+    segments: dict[str, Named] = {}
+    for segment_key, stream in feeds:
+        named = segments.setdefault(segment_key, Named())
+        named.context_kinds.add(stream.context_kind)
+        named.has_moments |= stream.expires_at_field is not None
+        named.is_exported |= stream.is_snapshot and settings.big_segment_removals == "export"
     return segments
 
 
