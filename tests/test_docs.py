@@ -66,6 +66,8 @@ OURS = {
     ("target-launchdarkly-sandbox",): ["-m", "target_launchdarkly.sandbox"],
     ("python", "benchmarks/bench.py"): [str(ROOT / "benchmarks" / "bench.py")],
     ("python", "tests/chaos/chaos.py"): [str(ROOT / "tests" / "chaos" / "chaos.py")],
+    ("python", "tests/fuzz/fuzz.py"): [str(ROOT / "tests" / "fuzz" / "fuzz.py")],
+    ("python", "tests/kills/kills.py"): [str(ROOT / "tests" / "kills" / "kills.py")],
 }
 #: Programs of others that a reader has or installs; the options of each that the documents use.
 THEIRS: dict[str, set[str]] = {
