@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 KINDS = {"settings": 230, "input": 280, "answers": 480, "wire": 9, "process": 1}
 #: How many of the answers are odd.
 RATES = {"answers": (0.02, 0.05, 0.1, 0.2, 0.3, 1), "input": (0, 0, 0, 0.05)}
+CHECKS = (["--check"], ["--check", "--input", "-"])
 WIRE_RATES = (0, 0.2, 0.5, 1)
 
 
@@ -81,6 +82,6 @@ def draw_case(chance: random.Random, number: int, kind: str, url: str) -> Case:
         chance,
         chance.choice(rates),
         "DEBUG" if chance.random() < 0.03 else "INFO",
-        ["--check"] if chance.random() < 0.06 else [],
+        chance.choice(CHECKS) if chance.random() < 0.1 else [],
         guards_token(config),
     )
