@@ -102,7 +102,7 @@ class Planner:
         for key, word, moment in self.words.with_moments(audience):
             yield key, ENDED if word == IN and NEVER < moment <= now_ms else word, moment
 
-    def problems(self, audience: Audience, plan: Plan) -> Iterator[str]:
+    def judge(self, audience: Audience, plan: Plan) -> Iterator[str]:
         """Yield why a plan may not be carried out, each with its remedy."""
         if problem := exclusion_problem(audience.segment_key, plan, self.policy):
             yield problem

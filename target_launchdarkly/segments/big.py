@@ -93,13 +93,13 @@ class BigSegment:
             return Draft([str(error)], _nothing)
         except LaunchDarklyError as error:
             return Draft([], partial(_fail, error))
-        return Draft([*self._problems(plan, planner)], partial(self._carry_out, plan, planner))
+        return Draft([*self._judge(plan, planner)], partial(self._carry_out, plan, planner))
 
-    def _problems(self, plan: BigPlan, planner: Planner) -> Iterator[str]:
+    def _judge(self, plan: BigPlan, planner: Planner) -> Iterator[str]:
         if plan.way == "replacing":
             yield from replacing_problems(plan, planner.policy, self._members)
         if plan.numbers is not None:
-            yield from planner.problems(self._audience, plan.numbers)
+            yield from planner.judge(self._audience, plan.numbers)
 
     def _carry_out(self, plan: BigPlan, planner: Planner) -> None:
         """Send what the plan holds, and see that it holds.
@@ -185,7 +185,7 @@ class BigSegment:
             plan = self._plans.draw_anew(planner, self._look())
         except NoExportError:
             return None
-        if problems := [*self._problems(plan, planner)]:
+        if problems := [*self._judge(plan, planner)]:
             raise SegmentError(f"Segment '{self.key}' was changed meanwhile: {' '.join(problems)}")
         return plan
 

@@ -83,13 +83,13 @@ class StandardSegment:
         """Return the plans of all kinds, judged."""
         self._now_ms = planner.now_ms()
         plans = self.plan(planner)
-        return Draft(self._problems(plans, planner), partial(self._carry_out, plans, planner))
+        return Draft(self._judge(plans, planner), partial(self._carry_out, plans, planner))
 
-    def _problems(self, plans: list[Plan], planner: Planner) -> list[str]:
+    def _judge(self, plans: list[Plan], planner: Planner) -> list[str]:
         return [
             problem
             for plan in plans
-            for problem in planner.problems(Audience(self.key, plan.context_kind), plan)
+            for problem in planner.judge(Audience(self.key, plan.context_kind), plan)
         ]
 
     def _carry_out(self, plans: list[Plan], planner: Planner) -> None:
@@ -195,7 +195,7 @@ class StandardSegment:
 
     def _plan_anew(self, planner: Planner) -> list[Plan]:
         plans = self.plan(planner)
-        if problems := self._problems(plans, planner):
+        if problems := self._judge(plans, planner):
             raise SegmentError(f"Segment '{self.key}' was changed meanwhile: {' '.join(problems)}")
         self._tally.note_plans(plans)
         return plans

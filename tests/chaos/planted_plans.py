@@ -23,7 +23,7 @@ BROUGHT_BACK = [
         "segments/standard.py",
         "        plans = self.plan(planner)\n        return Draft(",
         "        plans = self.plan(planner)\n"
-        "        if not self._requests.is_dry_run and self._problems(plans, planner):\n"
+        "        if not self._requests.is_dry_run and self._judge(plans, planner):\n"
         "            joins = [type(each)(each.context_kind, (), each.joining) for each in plans]\n"
         "            self._send(joins, planner)\n"
         "        return Draft(",

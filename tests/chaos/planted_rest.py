@@ -170,7 +170,7 @@ REQUESTS = [
     Planted(
         "a big snapshot is not guarded",
         "segments/big.py",
-        "            yield from planner.problems(self._audience, plan.numbers)\n",
+        "            yield from planner.judge(self._audience, plan.numbers)\n",
         "            pass\n",
     ),
     Planted(
