@@ -77,8 +77,8 @@ class MessageReader(GenericSingerReader[bytes]):
         except InputError as error:
             error.args = (f"Line {self.line_number}: {error}",)
             raise
-        if self.records and self.records.taken:
-            counts["RECORD"] += self.records.taken
+        if self.records and self.records.lines:
+            counts["RECORD"] += self.records.lines
         return counts
 
     def _numbered(self, lines: Iterable[bytes | str]) -> Iterator[bytes]:

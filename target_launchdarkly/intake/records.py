@@ -38,8 +38,8 @@ class Records:
         self._todo: Iterator[bytes] | None = None
         #: Whether the line after the one in work was read, to see that it is none of these.
         self._is_ahead = False
-        #: How many records were taken.
-        self.taken = 0
+        #: How many records were taken, those of BATCH files as well, and how many as lines.
+        self.taken = self.lines = 0
         self._layout = 0
         self._ways: dict[str, Way] = {}
         #: By the type of a decoded message.
@@ -82,6 +82,7 @@ class Records:
         way.take_block(messages)
         self._way = None
         self._before += len(messages)
+        self.lines += len(messages)
         return True
 
     def _rest_of(self, lines: list[bytes]) -> Iterator[bytes]:
@@ -99,6 +100,7 @@ class Records:
                 way = way_of.get(message.__class__)
                 if way is not None:
                     way.take(message.record, message.version)
+                    self.lines += 1
                     continue
                 self._is_ahead = True
                 self.settle()
