@@ -38,7 +38,7 @@ Files = dict[str, bytes]
 
 def right_feed(chance: random.Random) -> tuple[bytes, Files]:
     """Return input that can be used, and the files that it names."""
-    count = chance.choice([1, 3, 3, 6, 12, 30])
+    count = chance.choice([1, 3, 6, 12, 30])
     keys = dict.fromkeys(plain_key(chance) for _ in range(count))
     records = [
         {

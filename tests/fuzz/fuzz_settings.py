@@ -34,7 +34,8 @@ WAYS: tuple[dict[str, Any], ...] = (
     BIG | {"audience_sync_mode": "mirror"},
     BIG | {"batch_size_rows": 2},
     BIG | WHOLE,
-    {"segment_key": "large", "batch_size_rows": 1} | WHOLE,
+    # So many patches that imports take their place.
+    *[{"segment_key": "large", "batch_size_rows": 1} | WHOLE] * 3,
     {"segment_key": "large", "big_segment_removals": "replace"} | WHOLE,
     BIG | {"removal_action": "exclude", "audience_sync_mode": "mirror"},
     BIG | {"excluded_key_action": "fail"},
