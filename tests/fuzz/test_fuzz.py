@@ -148,10 +148,14 @@ def test_traceback_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_requests_without_a_pause_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time stands still then: no patience ever ends, also where a retry can change nothing."""
-    monkeypatch.setattr(Client, "_pause_after", lambda *_: 0.0)
-    monkeypatch.setattr(client, "refusal", lambda *_: TransientError("once more"))
+    """Time stands still then: no patience ever ends."""
 
-    report = run_cases(SEED, range(FEW), kinds=KINDS)
+    def once_more(*_: object) -> None:
+        raise TransientError("once more")
+
+    monkeypatch.setattr(Client, "_pause_after", lambda *_: 0.0)
+    monkeypatch.setattr(client, "segment_of", once_more)
+
+    report = run_cases(SEED, range(10), kinds=KINDS)
 
     assert any("TooManyError" in each for each in report.broken)
