@@ -98,7 +98,8 @@ class Bigs:
         has_asked = any(
             each.is_export and each.segment == place.segment for each in self._run.asked
         )
-        return OPEN if has_asked and not self.looks(place) else {False}
+        is_cut = bool(self._moves.exports.cut_bytes)
+        return OPEN if has_asked and (is_cut or not self.looks(place)) else {False}
 
     def _is_unfit(self, place: Place) -> set[bool]:
         """Return whether no file can be trusted."""

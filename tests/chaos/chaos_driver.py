@@ -7,12 +7,13 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from chaos_cases import IN, MEMBER, Attempt, Place
+from chaos_cases import EPOCH, IN, MEMBER, Attempt, Place
 from chaos_ending_checks import EndingChecks
 from chaos_facts import Facts, demand
 from chaos_judge import Judge
 from chaos_mending import mended
 from chaos_run import Run, run
+from chaos_words import Said
 
 from target_launchdarkly.errors import PlanRefusedError
 
@@ -110,12 +111,17 @@ class Driver:
         facts = Facts(replace_items(one, self.case.items))
         standing, endings = self.stage.standing(), self.stage.endings()
         checks = EndingChecks(facts)
+        # Of a moment still to come, mode remove says nothing, and no run reads it again.
+        removes_ended = any(sink.has_moments and sink.mode == "remove" for sink in self.case.sinks)
+        at_first = Said(self.case.items, EPOCH)
         for place in facts.places:
             is_snapshot = facts.model.is_snapshot(place)
             for key in facts.said.keys(place):
                 if (place, key) in self._excused or is_snapshot:
                     continue
                 word = facts.said.last(place, key)
+                if removes_ended and word != at_first.last(place, key):
+                    continue
                 where = standing[place].get(key, "out")
                 joined = where in MEMBER or where == "ex"
                 holds = joined if word == IN else where not in MEMBER
@@ -252,8 +258,6 @@ class Driver:
 
 def replace_items(one: Run, items: list[Item]) -> Run:
     """Return a run as if the tap had sent it all."""
-    from chaos_words import Said  # noqa: PLC0415
-
     return replace(one, said=Said(items, one.started), checkpoints=[])
 
 
