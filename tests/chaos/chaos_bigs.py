@@ -114,7 +114,8 @@ class Bigs:
     def is_slow(self) -> bool:
         """Whether an export may take longer than it is waited for."""
         rules, patience = self._moves.exports, self.max_import_seconds
-        return rules.seconds + rules.polls * 60 > patience
+        # The pause that would pass it is not begun, and each is longer than the one before.
+        return rules.seconds * 2 + rules.polls * 60 > patience
 
     @property
     def max_import_seconds(self) -> float:
