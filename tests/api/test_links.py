@@ -106,6 +106,10 @@ def test_origin_is_the_same(one: str, other: str) -> None:
         "https://app.launchdarkly.com.example.com",
         "https://app.launchdarkly.com@example.com",
         "https://launchdarkly.com",
+        # By some parsers a backslash ends the host, by others it does not.
+        "https://example.com\\@app.launchdarkly.com/1.csv",
+        "https://example.com:443\\@app.launchdarkly.com:443/1.csv",
+        "https://example.com\\?@app.launchdarkly.com/1.csv",
     ],
 )
 def test_origin_is_another(other: str) -> None:
@@ -122,6 +126,7 @@ def test_origin_is_another(other: str) -> None:
         ("http://[::1]/1", True),
         ("http://files.example.com/1", False),
         ("http://127.0.0.1.example.com/1", False),
+        ("http://example.com\\@127.0.0.1/1", False),
         ("https:///1", False),
         ("/1", False),
         ("https://[::1", False),

@@ -132,6 +132,25 @@ def test_redirect_never_takes_the_token_to_another_host(
     assert {token for _, token in other.asked} == {None}
 
 
+@pytest.mark.parametrize("first", ["link", "redirect"])
+def test_host_that_looks_like_the_api_does_not_get_the_token(
+    places: tuple[Place, Place], transfers: Transfers, first: str
+) -> None:
+    """To some who read URLs this one leads to the API; the request goes to the other host."""
+    api, other = places
+    url = f"{other.url}\\@{api.url.removeprefix('http://')}/1.csv"
+    if first == "redirect":
+        other.redirect("/start.csv", url)
+        url = f"{other.url}/start.csv"
+    api.link_to(url)
+
+    with pytest.raises(ExportError):
+        fetched(transfers)
+
+    assert other.asked
+    assert {token for _, token in other.asked} == {None}
+
+
 def test_redirects_end(places: tuple[Place, Place], transfers: Transfers) -> None:
     api, other = places
     other.redirect("/1.csv", "/1.csv")
