@@ -101,7 +101,7 @@ class KeyList:
 
     def __init__(self) -> None:
         self.count = 0
-        #: As they stand in a file of keys, about: other characters than ASCII's take more.
+        #: As they stand in a file of keys.
         self.size_bytes = 0
         self._latest: list[str] = []
         self._file: IO[bytes] | None = None
@@ -111,7 +111,7 @@ class KeyList:
     def add(self, keys: list[str]) -> None:
         """Add keys at the end."""
         self.count += len(keys)
-        self.size_bytes += sum(map(len, keys)) + 3 * len(keys)
+        self.size_bytes += _size_bytes(keys)
         self._latest += keys
         if len(self._latest) > MAX_LISTED_IN_MEMORY:
             if self._file is None:
@@ -132,6 +132,12 @@ class KeyList:
     def __iter__(self) -> Iterator[str]:
         for keys in self.batches():
             yield from keys
+
+
+def _size_bytes(keys: list[str]) -> int:
+    """Return what keys take in a file: each has a line, in quotes, and its own quotes twice."""
+    text = "".join(keys)
+    return len(text.encode()) + text.count('"') + 3 * len(keys)
 
 
 def read_keys(file: IO[bytes]) -> Iterator[list[str]]:

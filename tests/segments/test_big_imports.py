@@ -10,7 +10,7 @@ from messages import keys, leavers, members, record, schema, state
 
 from target_launchdarkly.errors import LaunchDarklyError, PlanRefusedError
 from target_launchdarkly.sandbox import Fault
-from target_launchdarkly.segments import keyfiles
+from target_launchdarkly.segments import costs, keyfiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -262,6 +262,24 @@ def test_what_a_replacing_import_cannot_do_is_refused(
     assert told in str(run.error)
     assert "createSegmentExport" in str(run.error)
     assert set(sandbox.included(BIG)) == {"user-0", "gone"}
+
+
+@pytest.mark.parametrize("letter", ["ü", "語", '"'])
+def test_what_is_two_files_by_its_bytes_does_not_replace_all_members(
+    sandbox: Sandbox, sync: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, letter: str
+) -> None:
+    """The second file would replace whom the first one has just included."""
+    monkeypatch.setattr(costs, "MAX_FILE_BYTES", 1_000)
+    monkeypatch.setattr(keyfiles.key_files, "__defaults__", (1_000_000, 1_000))
+    audience = [f"{letter * 20}{number}" for number in range(30)]
+    sandbox.add_segment("many", unbounded=True, included=audience)
+    sandbox.export_rules.denied = True
+
+    run = sync([schema(), *members(*audience), state(1)], **REPLACE | {"segment_key": "many"})
+
+    assert isinstance(run.error, PlanRefusedError)
+    assert "one file" in str(run.error)
+    assert sandbox.left("many") == set()
 
 
 def test_replacing_import_warns_that_it_does_not_look_at_who_is_excluded(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from target_launchdarkly.audience.chunks import PARTS, divided
 from target_launchdarkly.errors import ExportError
 from target_launchdarkly.segments import members
+from target_launchdarkly.segments.keyfiles import key_files
 from target_launchdarkly.segments.members import KeyList, KeySet, read_keys
 
 KEYS = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=5), unique=True)
@@ -74,11 +75,16 @@ def test_list_gives_all_keys_in_their_order_as_often_as_asked(
         assert [*found] == [*keys, "more"]
 
 
-def test_size_of_a_list_is_that_of_its_file() -> None:
+@given(st.lists(KEYS, max_size=3))
+def test_size_of_a_list_is_that_of_its_file(batches: list[list[str]]) -> None:
+    """By it is judged whether one file takes all keys."""
     found = KeyList()
-    found.add(["user-1", "user-22"])
+    for batch in batches:
+        found.add(batch)
 
-    assert found.size_bytes == len('"user-1"\n"user-22"\n')
+    sizes = [file.file.seek(0, io.SEEK_END) for file in key_files(found.batches())]
+
+    assert found.size_bytes == sum(sizes)
 
 
 def read(content: bytes) -> list[str]:
