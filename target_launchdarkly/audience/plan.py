@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from target_launchdarkly.audience.words import ENDED, IN, OUT
+from target_launchdarkly.audience.words import ENDED, IN, OUT, SPARED, WORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 RemovalAction = Literal["remove", "exclude"]
 ExcludedKeyAction = Literal["skip", "include", "fail"]
-
-_LEAVING = frozenset({OUT, ENDED})
 
 #: What may be done with one context key: on and off the included and the excluded targets.
 Step = Literal["uninclude", "lift", "include", "exclude"]
@@ -93,7 +91,8 @@ def plan_changes(
 
     Args:
         context_kind: Of all the keys.
-        words: Of each key, e.g. `[("user-17", IN)]`; if it comes again, the later one counts.
+        words: Of each key, e.g. `[("user-17", IN)]`, which `WORD` masks; if it comes again, the
+            later one counts.
         sight: What LaunchDarkly has.
         policy: How words become changes.
     """
@@ -101,15 +100,16 @@ def plan_changes(
     # Most words take out who is out already, and change nothing, unless who is out is excluded.
     known = {*sight.included, *sight.first, *sight.joined, *sight.lifted}
     is_idle = policy.removal_action == "remove"
-    for context_key, word in words:
-        if word in _LEAVING:
+    for context_key, placed in words:
+        word = placed & WORD
+        if word == IN:
+            joins.take(context_key)
+            leaves.take_back(context_key)
+        elif word != SPARED:
             if is_idle and context_key not in known and context_key not in joins.taken:
                 continue
             joins.take_back(context_key)
             (leaves.take if word == OUT else leaves.take_ended)(context_key)
-        elif word == IN:
-            joins.take(context_key)
-            leaves.take_back(context_key)
     return Plan(
         context_kind,
         tuple(leaves.changes.values()),
@@ -134,7 +134,8 @@ def plan_snapshot(
     #: Of the keys that are or were members.
     last: dict[str, int] = {}
     joins = _Joins(context_kind, sight, policy)
-    for context_key, word in words:
+    for context_key, placed in words:
+        word = placed & WORD
         (joins.take if word == IN else joins.take_back)(context_key)
         if context_key in sight.first or context_key in sight.included:
             last[context_key] = word

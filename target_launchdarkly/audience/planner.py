@@ -70,7 +70,7 @@ class Planner:
                 first can be compared with the last.
         """
         draw = plan_snapshot if self.is_snapshot(audience.segment_key) else plan_changes
-        words = self.words.of(audience)
+        words = self.words.placed(audience)
         if self.words.has_moments(audience):
             words = ((key, word) for key, word, _ in self.with_moments(audience, now_ms))
         return draw(audience.context_kind, words, sight, self.policy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from target_launchdarkly.audience.chunks import PARTS, Chunks, divided_pairs
@@ -106,9 +107,12 @@ class Words:
         A key may come again, and then the later word counts: only who needs each key once has to
         pay for that.
         """
-        for values in self._values(audience):
-            for context_key, value in values.items():
-                yield context_key, value & WORD
+        return ((context_key, value & WORD) for context_key, value in self.placed(audience))
+
+    def placed(self, audience: Audience) -> Iterator[tuple[str, int]]:
+        """Yield the same with what holds each word, and `WORD` masks it."""
+        # There are millions of them, and nothing of this is done in Python for each.
+        return chain.from_iterable(map(dict.items, self._values(audience)))
 
     def has_moments(self, audience: Audience) -> bool:
         """Whether any voice says of an audience when memberships end."""
