@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from target_launchdarkly.audience.words import ENDED, IN, OUT, SPARED, WORD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
 RemovalAction = Literal["remove", "exclude"]
@@ -73,12 +73,16 @@ class Plan(NamedTuple):
         """All changes, removals first."""
         return self.leaving + self.joining
 
-    def without(self, context_keys: AbstractSet[str]) -> Plan:
-        """Return the plan without any change of some keys; what it counts stays."""
-        if not context_keys:
+    def without(self, refused: Mapping[str, Change]) -> Plan:
+        """Return the plan without some changes; what it counts stays.
+
+        Args:
+            refused: By context key. Another change of the same key is no reason to leave it out.
+        """
+        if not refused:
             return self
         leaving, joining = (
-            tuple(change for change in changes if change.context_key not in context_keys)
+            tuple(change for change in changes if refused.get(change.context_key) != change)
             for changes in (self.leaving, self.joining)
         )
         return self._replace(leaving=leaving, joining=joining)

@@ -22,8 +22,8 @@ class Lists:
     lifted: set[str] = field(default_factory=set)
     barred: set[str] = field(default_factory=set)
     uncovered: set[str] = field(default_factory=set)
-    #: Keys that LaunchDarkly refuses.
-    refused: set[str] = field(default_factory=set)
+    #: By key, what LaunchDarkly refuses of it: where it stands elsewhere, it may be had.
+    refused: dict[str, Change] = field(default_factory=dict)
 
     @property
     def sight(self) -> Sight:
@@ -40,6 +40,7 @@ class Lists:
     def note_made(self, change: Change) -> None:
         """Take note of a change that this run has made."""
         key = change.context_key
+        self.refused.pop(key, None)
         if "uninclude" in change.steps and key in self.excluded:
             # It stood in both lists, of which being included counts: now it is out by this run.
             self.uncovered.add(key)

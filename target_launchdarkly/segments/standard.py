@@ -15,7 +15,7 @@ from target_launchdarkly.segments.lists import Lists
 from target_launchdarkly.segments.patches import chunks, semantic_patch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from target_launchdarkly.api.client import Client
     from target_launchdarkly.api.shapes import UserSegment
@@ -75,9 +75,13 @@ class StandardSegment:
     def plan(self, planner: Planner) -> list[Plan]:
         """Return a plan for each context kind, from the segment as LaunchDarkly last showed it."""
         return [
-            planner.plan(Audience(self.key, kind), lists.sight, self._now_ms).without(lists.refused)
-            for kind, lists in self._lists.items()
+            plan.without(self._lists[plan.context_kind].refused) for plan in self._whole(planner)
         ]
+
+    def _whole(self, planner: Planner) -> Iterator[Plan]:
+        """Yield the plans with what LaunchDarkly refuses."""
+        for kind, lists in self._lists.items():
+            yield planner.plan(Audience(self.key, kind), lists.sight, self._now_ms)
 
     def draft(self, planner: Planner) -> Draft:
         """Return the plans of all kinds, judged."""
@@ -108,8 +112,19 @@ class StandardSegment:
         self._settle(plans, planner)
         if self._has_moments(planner):
             self._settle_expirations(planner)
-        if refused := sum(len(lists.refused) for lists in self._lists.values()):
-            tell_refused(self.key, refused, skips=self._requests.skips_refused)
+        self._tell_refused(planner)
+
+    def _tell_refused(self, planner: Planner) -> None:
+        """Tell of the keys that are refused and not, after all, where they are to be."""
+        # Nothing is planned again where nothing was refused.
+        plans = self._whole(planner) if self._tally.refused else ()
+        self._tally.refused = sum(
+            change == self._lists[plan.context_kind].refused.get(change.context_key)
+            for plan in plans
+            for change in plan.changes
+        )
+        if self._tally.refused:
+            tell_refused(self.key, self._tally.refused, skips=self._requests.skips_refused)
 
     def _settle_expirations(self, planner: Planner) -> None:
         """Send what the targets' expirations need; what fails is planned anew once."""
@@ -242,9 +257,9 @@ class StandardSegment:
             # A segment that is full takes a change that changes nothing, and none of the others.
             raise refusal
         for change in self._requests.halving.search(
-            chunk, refusal, send=self._send_needed, probe=self._patch
+            chunk, refusal, send=self._send_needed, probe=self._probe
         ):
-            self._lists[change.context_kind].refused.add(change.context_key)
+            self._lists[change.context_kind].refused[change.context_key] = change
             self._tally.note_refused(change)
         self._tally.refused = sum(len(lists.refused) for lists in self._lists.values())
 
@@ -272,6 +287,10 @@ class StandardSegment:
             chunk, environment_key=self._client.environment_key, comment=self._requests.comment
         )
         return self._client.patch_segment(self.key, body)
+
+    def _probe(self, chunk: Sequence[Change]) -> None:
+        """Send what changes nothing; its answer may show more than the last look."""
+        self.see(self._patch(chunk))
 
     def _look(self) -> None:
         self._is_unseen = not self.see(self._client.get_segment(self.key))

@@ -199,3 +199,22 @@ def test_refusal_while_an_exclusion_comes_and_goes_has_an_end(
     assert run.error is not None
     assert run.states == []
     assert len(sandbox.requests) <= 10 + MAX_REQUESTS
+
+
+EXCLUDE = {"audience_sync_mode": "mirror", "removal_action": "exclude"} | SKIP
+
+
+def test_key_that_was_refused_behind_an_old_answer_gets_what_it_needs_by_a_new_one(
+    sandbox: Sandbox, sync: Callable[..., Run]
+) -> None:
+    """Somebody includes who is to be excluded; the answer of a look does not show it yet."""
+    sandbox.meanwhile(ForeignChange(SEGMENT, add=("user-0",)), method="PATCH")
+    sandbox.faults.append(Fault("stale", "GET", after=1))
+
+    run = sync([schema(), *leavers("user-0"), END], **EXCLUDE)
+
+    assert run.error is None
+    assert run.states == [{"done": 1}]
+    assert sandbox.included(SEGMENT) == []
+    assert sandbox.excluded(SEGMENT) == ["user-0"]
+    assert "refused" not in run.summary
