@@ -244,8 +244,10 @@ class StandardSegment:
             RefusedError: LaunchDarkly refuses it; nothing of it was applied.
         """
         if needed := [change for change in chunk if self._is_needed(change)]:
-            self.see(self._patch(needed))
+            answer = self._patch(needed)
+            # By what was known: of what the answer shows besides, somebody else may be the cause.
             self._count(needed)
+            self.see(answer)
 
     def _send_in_parts(self, chunk: list[Change], refusal: RefusedError) -> None:
         """Send what was refused as a whole but for the keys that are refused alone.
