@@ -206,6 +206,16 @@ def test_token_is_never_logged_and_keys_at_most_at_debug(
     assert ("| DEBUG" in result.stderr) == (level == "DEBUG")
 
 
+def test_filter_rule_that_names_a_key_is_not_logged(command: Callable[..., Result]) -> None:
+    """The SDK tells the rules of stream_maps at INFO."""
+    maps = {"audience": {"__filter__": f"context_key != '{KEY}'"}}
+
+    result = command([schema(), *members(KEY, "b")], stream_maps=maps)
+
+    assert result.returncode == 0
+    assert KEY not in result.stderr
+
+
 @pytest.mark.parametrize("value", [KEY, f"{KEY}\ud800", {"email": KEY}, [KEY]], ids=repr)
 def test_invalid_record_that_is_skipped_is_counted_and_not_logged(
     sandbox: Sandbox, command: Callable[..., Result], value: Any

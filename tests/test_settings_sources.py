@@ -225,8 +225,9 @@ def test_variable_that_is_no_setting_is_warned_of_with_the_nearest_name(
     result = run("--config", str(path), variables={PREFIX + variable: "do-not-print-me"})
 
     assert result.returncode == 0
-    [line] = [each for each in result.stderr.splitlines() if "WARNING" in each]
+    [line] = [each for each in result.stderr.splitlines() if PREFIX in each]
     assert PREFIX + variable in line
+    assert "WARNING" in line
     assert told in line
     assert "do-not-print-me" not in result.stderr
     assert sandbox.requests == []

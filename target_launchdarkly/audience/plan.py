@@ -95,23 +95,20 @@ def plan_changes(
 
     Args:
         context_kind: Of all the keys.
-        words: Of each key, e.g. `[("user-17", IN)]`, which `WORD` masks; if it comes again, the
-            later one counts.
+        words: Of each key, masked by `WORD`, e.g. `[("user-17", IN)]`; a later one counts.
         sight: What LaunchDarkly has.
         policy: How words become changes.
     """
     joins, leaves = _Joins(context_kind, sight, policy), _Leaves(context_kind, sight, policy)
     # Most words take out who is out already, and change nothing, unless who is out is excluded.
     known = {*sight.included, *sight.first, *sight.joined, *sight.lifted}
-    is_idle = policy.removal_action == "remove"
+    excludes = policy.removal_action == "exclude"
     for context_key, placed in words:
         word = placed & WORD
         if word == IN:
             joins.take(context_key)
             leaves.take_back(context_key)
-        elif word != SPARED:
-            if is_idle and context_key not in known and context_key not in joins.taken:
-                continue
+        elif word != SPARED and (excludes or context_key in known or context_key in joins.taken):
             joins.take_back(context_key)
             (leaves.take if word == OUT else leaves.take_ended)(context_key)
     return Plan(

@@ -24,8 +24,14 @@ if TYPE_CHECKING:
 #: As rich writes them. https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
 ERASE_LINE, SHOW_CURSOR = b"\r\x1b[2K", b"\x1b[?25h"
 #: What the SDK tells at INFO, whether settings are read from the environment and what the reader
-#: counted, of which the summary tells the most; and its measurements.
-SDKS_LINES = ("Skipping parse of env var", "Parsing env var", "Reader '%s' completed processing")
+#: counted, of which the summary tells the most, and filter rules, which may name a key; and its
+#: measurements.
+SDKS_LINES = (
+    "Skipping parse of env var",
+    "Parsing env var",
+    "Reader '%s' completed processing",
+    "Found '%s' filter rule",
+)
 METRIC = "METRIC: "
 #: The variable that names how an SDK's program logs; Meltano sets it for structured logs.
 LOG_CONFIG = "SINGER_SDK_LOG_CONFIG"

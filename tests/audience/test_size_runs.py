@@ -158,8 +158,8 @@ def test_row_whose_segment_cannot_be_read_changes_nothing_anywhere(
 
 def test_filter_before_a_size_says_where_to_filter(sandbox: Sandbox, sync: Sync) -> None:
     put(sandbox, "gone", "user-0")
-    rows = sized(members("user-0", "user-1"), 2)
-    maps = {"audience": {"__filter__": "context_key != 'user-1'"}}
+    rows = sized(members("user-0", "guest"), 2)
+    maps = {"audience": {"__filter__": "context_key != 'guest'"}}
 
     run = sync(whole(*rows, columns=SIZED), stream_maps=maps, **WITH_SIZE)
 

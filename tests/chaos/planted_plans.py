@@ -214,8 +214,8 @@ PLANS = [
     Planted(
         "who joined and left in one input joins, if words come twice",
         "audience/plan.py",
-        " and context_key not in known and context_key not in joins.taken:",
-        " and context_key not in known:",
+        "context_key in known or context_key in joins.taken):",
+        "context_key in known):",
         20_000,
     ),
     Planted(
