@@ -44,6 +44,8 @@ MAX_BACKOFF_SECONDS = 60
 MAX_SECONDS = 1_000_000
 #: How much of an answer that is none stands in the log at level DEBUG.
 MAX_DEBUGGED_BYTES = 10_000
+#: No part of a path can be one of these, however it is quoted: it leads to another resource.
+DOTS = frozenset({".", ".."})
 
 T = TypeVar("T")
 
@@ -148,11 +150,13 @@ class Client:
         # A conflict says that it is there: this request, or another's, came through before.
         self.call(segment_key, "POST", of="", read=nothing_of, body=body, accept={201, 409})
 
-    def get_membership(self, segment_key: str, context_key: str) -> BigSegmentTarget:
-        """Return where one key of a big segment stands.
+    def get_membership(self, segment_key: str, context_key: str) -> BigSegmentTarget | None:
+        """Return where one key of a big segment stands; None if it cannot be asked for.
 
         https://launchdarkly.com/docs/api/segments/get-segment-membership-for-context
         """
+        if context_key in DOTS:
+            return None
         path = f"{quoted(segment_key)}/contexts/{quoted(context_key)}"
         return self.call(segment_key, "GET", of=path, read=shaped(BigSegmentTarget.parse))
 

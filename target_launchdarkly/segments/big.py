@@ -216,7 +216,7 @@ class BigSegment:
         if context_key is None:
             return True
         found = self._client.get_membership(self.key, context_key)
-        return found.is_included == expected
+        return found is None or found.is_included == expected
 
     def _demand_kind(self, context_kind: str) -> None:
         own_kind = self._audience.context_kind

@@ -30,6 +30,12 @@ MAX_EXPORTED = 10_000_000
 #: How often an export is begun before it is given up.
 MAX_EXPORTS = 2
 
+HEADER_COUNTED = (
+    "the first row of the export's file is a header, and a member is missing, so that their number "
+    "was right though it was cut: it cannot be trusted. Run again later; if it stays so, look at "
+    "the segment's exports in LaunchDarkly."
+)
+
 Verdict = Literal["whole", "with a header", "not to be trusted"]
 
 
@@ -108,6 +114,35 @@ class Exports:
             "in LaunchDarkly."
         ) from failures[-1]
 
+    def demand_whole(self, members: KeySet, found: int, *, is_first_known: bool) -> None:
+        """Demand that as many keys came as rows, and that the first of them is one.
+
+        Args:
+            members: Of an export.
+            found: How many different keys they are.
+            is_first_known: Whether the first row need not be asked for.
+
+        Raises:
+            ExportError: Who is missing cannot be told.
+        """
+        if found != members.count:
+            raise ExportError("an export names keys more than once, so it cannot be trusted.")
+        row = members.first_row
+        if not (is_first_known or members.has_header or row is None or self._is_member(row)):
+            raise ExportError(HEADER_COUNTED)
+
+    @staticmethod
+    def demand_alike(members: KeySet, first: KeySet | None) -> None:
+        """Demand that a header, where there is one, was known as one in the first export too.
+
+        Raises:
+            ExportError: Who was missing then would seem to have come meanwhile.
+        """
+        if first is None or first.has_header or not members.has_header:
+            return
+        if members.first_row == first.first_row:
+            raise ExportError(HEADER_COUNTED)
+
     def _begin(self, members: int | None) -> tuple[str, int | None]:
         if members is not None and members > MAX_EXPORTED:
             raise NoExportError(
@@ -146,7 +181,13 @@ class Exports:
                 f"{counted}: it cannot be trusted."
             )
         if verdict == "with a header":
+            if self._is_member(first):
+                raise ExportError(
+                    "the file of the export names one more member than LaunchDarkly counts."
+                )
             members.remove(first)
+            members.has_header = True
+        members.first_row = first or None
         if not (is_ended or self._is_member(last)):
             raise ExportError("the last row of the file of the export names no member: it was cut.")
         logger.info("Segment '%s': %d members exported.", self._segment_key, members.count)
@@ -154,11 +195,11 @@ class Exports:
 
     def _is_member(self, context_key: str) -> bool:
         found = self._transfers.client.get_membership(self._segment_key, context_key)
-        return found.is_included
+        return found is not None and found.is_included
 
 
 def _members(file: IO[bytes]) -> tuple[KeySet, str, str]:
-    """Return who stands in a file, and the first and the last of them."""
+    """Return who stands in a file, and the first and the last of them; "" if there are none."""
     members = KeySet()
     batches = read_keys(file)
     some = last = next(batches, [])

@@ -37,6 +37,9 @@ class KeySet:
     def __init__(self, max_in_memory: int = MAX_KEYS_IN_MEMORY) -> None:
         #: How many keys were added.
         self.count = 0
+        #: What stands in the first row of a file: one of the keys, or its header.
+        self.first_row: str | None = None
+        self.has_header = False
         self._max_in_memory = max_in_memory
         self._keys: list[str] = []
         self._chunks: Chunks | None = None

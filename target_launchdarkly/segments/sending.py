@@ -228,7 +228,7 @@ class Sender:
             return False
         self._requests.halving.spend(refusal)
         found = self._client.get_membership(self._audience.segment_key, change.context_key)
-        return found.is_excluded
+        return found is not None and found.is_excluded
 
     def _import(self, plan: BigPlan, mode: str, sent: Sent) -> None:
         for file in key_files(plan.joining.batches()):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from big_runs import BIG, SNAPSHOT, instructions_of, looks_at_members, requests_of
-from messages import keys, members, schema, state
+from big_runs import BIG, MIRROR, SNAPSHOT, instructions_of, looks_at_members, requests_of
+from messages import keys, leavers, members, schema, state
 
 from target_launchdarkly.errors import PlanRefusedError
-from target_launchdarkly.sandbox import NEVER, ExportRules, Fault
+from target_launchdarkly.sandbox import NEVER, ExportRules, Fault, ForeignChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +89,45 @@ def test_export_that_cannot_be_trusted_removes_nobody(
     assert run.states == []
     assert set(sandbox.included("many")) == set(keys(30))
     assert looks_at_members(sandbox) == 2 - (told == "more than once")
+
+
+@pytest.mark.parametrize(
+    "settings", [SNAPSHOT, MIRROR | {"max_removal_percent": 100}], ids=["snapshot", "changes"]
+)
+@pytest.mark.parametrize("is_cut_again", [True, False])
+def test_header_that_makes_up_for_a_row_is_not_taken_for_a_member(
+    sandbox: Sandbox, sync: Callable[..., Run], settings: dict[str, Any], is_cut_again: bool
+) -> None:
+    """Who stood in that row would stay, and be told to have left."""
+    sandbox.add_segment("many", unbounded=True, included=[*keys(60), "leaving"])
+    sandbox.export_rules = ExportRules(polls=1, header="key", missing=1)
+    if not is_cut_again:
+        sandbox.meanwhile(lambda each: setattr(each.export_rules, "missing", 0), method="PATCH")
+
+    run = sync(
+        [schema(), *members(*keys(60), "new"), *leavers("leaving"), state(1)],
+        **settings | {"segment_key": "many", "batch_size_rows": 2},
+    )
+
+    assert "is a header" in str(run.error)
+    assert run.states == []
+    assert set(keys(60)) <= set(sandbox.included("many"))
+
+
+@pytest.mark.parametrize("lag", [2, 4])
+def test_member_is_not_taken_for_a_header_where_the_count_lags(
+    sandbox: Sandbox, sync: Callable[..., Run], lag: int
+) -> None:
+    """Of one who is not seen as a member nobody would know that they are to leave."""
+    sandbox.add_segment("many", unbounded=True, included=["leaving", *keys(5)])
+    sandbox.count_lag_reads = lag
+    with sandbox.as_somebody_else():
+        ForeignChange("many", add=("user-5",))(sandbox)
+
+    run = sync([schema(), *members(*keys(6)), state(1)], **SNAPSHOT | {"segment_key": "many"})
+
+    assert sandbox.left("many") <= {"leaving"}
+    assert bool(run.states) == ("leaving" not in sandbox.included("many"))
 
 
 def test_export_that_breaks_off_once_is_fetched_again(

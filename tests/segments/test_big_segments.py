@@ -292,3 +292,17 @@ def test_standard_segment_past_15_000_targets_is_warned_about_once(
     warnings = [each.message for each in caplog.records if "passes 15,000" in each.message]
     assert len(warnings) == 1
     assert "create_segment" in warnings[0]
+
+
+@pytest.mark.parametrize("key", [".", ".."])
+@pytest.mark.parametrize("has_others", [True, False])
+def test_key_that_no_path_can_name_is_synced_though_nobody_can_ask_for_it(
+    sandbox: Sandbox, sync: Callable[..., Run], key: str, has_others: bool
+) -> None:
+    """A path with dots alone leads to another resource, which knows no membership."""
+    others = ["new"] if has_others else []
+
+    assert sync([schema(), *members(*others, key)], **MIRROR).error is None
+    assert {*others, key} < set(sandbox.included(BIG))
+    assert sync([schema(), *leavers(*others, key)], **MIRROR).error is None
+    assert not {*others, key} & set(sandbox.included(BIG))
