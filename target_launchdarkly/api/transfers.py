@@ -89,7 +89,7 @@ class Transfers:
             "approved or stopped; then run again, or raise max_import_seconds."
         )
 
-    def import_keys(self, segment_key: str, file: IO[bytes], mode: str) -> None:
+    def import_keys(self, segment_key: str, file: IO[bytes], mode: str) -> bool:
         """Import a CSV of context keys into a big segment, once no other import goes on.
 
         https://launchdarkly.com/docs/api/segments/create-big-segment-import
@@ -99,18 +99,22 @@ class Transfers:
             file: One key a line, in the first column. Read from its beginning, never held whole.
             mode: `merge` or `replace`.
 
+        Returns:
+            Whether another import was waited for, which may have changed who is a member.
+
         Raises:
             LaunchDarklyError: The import was refused or stopped, waits for an approval, or takes
                 longer than `max_import_seconds`.
         """
         with self._import:
-            import_id = self._begin_import(segment_key, file, mode)
+            import_id, has_waited = self._begin_import(segment_key, file, mode)
             logger.info(
                 "Segment '%s': import %s (%s) begun.", segment_key, identifier(import_id), mode
             )
             self._await_import(segment_key, import_id)
+        return has_waited
 
-    def _begin_import(self, segment_key: str, file: IO[bytes], mode: str) -> str:
+    def _begin_import(self, segment_key: str, file: IO[bytes], mode: str) -> tuple[str, bool]:
         upload = Upload(file, {"mode": mode})
         for waited in self.client.looks(self._max_seconds):
             import_id = self.client.call(
@@ -123,7 +127,7 @@ class Transfers:
                 accept={201, 202, 204, 409},
             )
             if import_id is not None:
-                return import_id
+                return import_id, waited > 0
             if not waited:
                 logger.info(
                     "Segment '%s': another import is going on in the environment (HTTP 409): "

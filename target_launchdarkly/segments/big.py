@@ -150,7 +150,7 @@ class BigSegment:
         """Send a plan, and then what it takes to make it hold."""
         sent = self._send(plan, planner)
         # Where nobody knows whether a request was carried out, two samples tell too little.
-        is_doubtful = self._client.has_doubts(self.key)
+        is_doubtful = self._client.has_doubts(self.key) or sent.is_doubtful
         for _ in range(MAX_MENDINGS):
             if not is_doubtful and self._is_seen(plan, sent):
                 return
@@ -160,8 +160,8 @@ class BigSegment:
             if anew.is_empty:
                 return
             logger.info("Segment '%s' is not as planned yet: sending what is missing.", self.key)
-            is_doubtful = False
             plan, sent = anew, self._send(anew, planner, is_mending=True)
+            is_doubtful = sent.is_doubtful
         if not self._is_seen(plan, sent):
             raise SegmentError(
                 f"LaunchDarkly accepted the changes of segment '{self.key}', but they do not show. "

@@ -89,9 +89,11 @@ class Segment:
         assert self._opened is not None  # noqa: S101
         if not self._requests.is_dry_run:
             shown = self._create_it()
-            if shown.is_big != (self._create == "big"):
+            kind = shown.context_kind if shown.is_big else None
+            if kind != self._body.get("unboundedContextKind"):
                 raise SegmentError(
-                    f"Segment '{self.key}' was created meanwhile, of another type. Run again."
+                    f"Segment '{self.key}' was created meanwhile, of another type or context kind. "
+                    "Run again."
                 )
             self._opened.see(shown)
         self._is_created = True

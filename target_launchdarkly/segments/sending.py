@@ -52,6 +52,8 @@ class Sent:
     answer: UserSegment | None = None
     #: How many more members there must be than before, if the plan was drawn by a look at them.
     growth: int = 0
+    #: Whether somebody else's import went on meanwhile, so that numbers alone tell too little.
+    is_doubtful: bool = False
     #: The last key of each kind: where these are, the others before them are.
     joined: str | None = None
     left: str | None = None
@@ -232,7 +234,8 @@ class Sender:
 
     def _import(self, plan: BigPlan, mode: str, sent: Sent) -> None:
         for file in key_files(plan.joining.batches()):
-            self._transfers.import_keys(self._audience.segment_key, file.file, mode)
+            has_waited = self._transfers.import_keys(self._audience.segment_key, file.file, mode)
+            sent.is_doubtful |= has_waited
             sent.growth += file.keys
             sent.joined, sent.answer = file.last, None
             if not sent.is_mending:

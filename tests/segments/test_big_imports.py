@@ -9,7 +9,7 @@ from big_runs import BIG, MIRROR, SNAPSHOT, requests_of
 from messages import keys, leavers, members, record, schema, state
 
 from target_launchdarkly.errors import LaunchDarklyError, PlanRefusedError
-from target_launchdarkly.sandbox import Fault
+from target_launchdarkly.sandbox import Fault, ForeignImport
 from target_launchdarkly.segments import costs, keyfiles
 
 if TYPE_CHECKING:
@@ -262,6 +262,25 @@ def test_what_a_replacing_import_cannot_do_is_refused(
     assert told in str(run.error)
     assert "createSegmentExport" in str(run.error)
     assert set(sandbox.included(BIG)) == {"user-0", "gone"}
+
+
+def test_members_are_looked_at_again_where_another_import_came_between(
+    sandbox: Sandbox, sync: Callable[..., Run]
+) -> None:
+    """It takes one out and puts one in, so that the number of members is as expected."""
+    sandbox.add_segment("many", unbounded=True, included=["user-0", "stay", "gone"])
+    change = ForeignImport("many", ("user-0", "stranger"), mode="replace", seconds=30)
+    sandbox.meanwhile(change, method="PATCH")
+    audience = ["user-0", "stay", *MANY]
+
+    run = sync(
+        [schema(), *members(*audience), state(1)],
+        **SNAPSHOT | {"segment_key": "many", "batch_size_rows": 2},
+    )
+
+    assert run.error is None
+    assert run.states == [1]
+    assert set(sandbox.included("many")) == {*audience, "stranger"}
 
 
 @pytest.mark.parametrize("letter", ["ü", "語", '"'])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from big_runs import BIG, MIRROR, instructions_of, looks_at_members, requests_of
+from big_runs import BIG, MIRROR, SNAPSHOT, instructions_of, looks_at_members, requests_of
 from messages import keys, leavers, members, record, schema, state
 
 from target_launchdarkly.errors import PlanRefusedError, SegmentError
@@ -306,3 +306,23 @@ def test_key_that_no_path_can_name_is_synced_though_nobody_can_ask_for_it(
     assert {*others, key} < set(sandbox.included(BIG))
     assert sync([schema(), *leavers(*others, key)], **MIRROR).error is None
     assert not {*others, key} & set(sandbox.included(BIG))
+
+
+@pytest.mark.parametrize("mode", [MIRROR, SNAPSHOT], ids=["changes", "snapshot"])
+def test_segment_that_is_created_meanwhile_with_another_kind_gets_nothing(
+    sandbox: Sandbox, sync: Callable[..., Run], mode: dict[str, Any]
+) -> None:
+    """Its instructions name no kind, so that the keys of people would become devices."""
+    sandbox.meanwhile(
+        lambda each: each.add_segment("new", unbounded=True, context_kind="device"), method="POST"
+    )
+
+    run = sync(
+        [schema(), *members("a"), state(1)],
+        **mode | {"segment_key": "new", "create_segment": "big"},
+    )
+
+    assert isinstance(run.error, SegmentError)
+    assert "context kind" in str(run.error)
+    assert run.states == []
+    assert sandbox.included("new", "device") == []
