@@ -220,7 +220,7 @@ class Driver:
         if is_cut and other.error is not None:
             # What came before the last cut was sent; or the guard thought otherwise of it alone.
             return
-        if type(one.error) is not type(other.error) and self._may_be_told_of_excluded():
+        if type(one.error) is not type(other.error) and self._may_differ_by_excluded():
             return
         demand(type(one.error) is type(other.error), f"{one.error}, but in batches {other.error}")
         bigs = self.case.bigs
@@ -237,11 +237,15 @@ class Driver:
             same = _sum(one, bigs) == _sum(other, bigs)
             demand(same, "in other batches, others move on the way")
 
-    def _may_be_told_of_excluded(self) -> bool:
-        """Whether it depends on the members being seen if somebody's exclusion shows."""
+    def _may_differ_by_excluded(self) -> bool:
+        """Whether it depends on the batches what becomes of excluded targets of big segments.
+
+        If the members are seen, whoever is a member as well is not sent; and the search for others
+        takes so many requests at most.
+        """
         fails = self.case.settings["excluded_key_action"] == "fail"
-        return fails and any(
-            where == "both"
+        return any(
+            where == "both" or (where == "ex" and not fails)
             for place, there in self.case.standing.items()
             for where in there.values()
             if place.segment in self.case.bigs
