@@ -14,9 +14,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing import Pool
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 #: How many cases a process takes at a time.
 PORTION = 500
+#: After so many portions another process goes on, as libraries leave something behind.
+PORTIONS = 20
 #: No run takes as long; one that hangs is told.
 MAX_SECONDS = 20
 
@@ -143,8 +145,9 @@ def run_in_processes(seed: int, numbers: range, jobs: int) -> Report:
     starts = range(numbers.start, numbers.stop, PORTION)
     portions = [range(start, min(start + PORTION, numbers.stop)) for start in starts]
     report = Report(seed)
-    with ProcessPoolExecutor(jobs, max_tasks_per_child=20) as pool:
-        for portion in pool.map(partial(run_cases, seed), portions):
+    # concurrent.futures may wait for ever where it replaces its processes.
+    with Pool(jobs, maxtasksperchild=PORTIONS) as pool:
+        for portion in pool.imap(partial(run_cases, seed), portions):
             report.add(portion)
     return report
 
