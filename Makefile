@@ -46,7 +46,7 @@ types: $(READY) ## Check types
 	$(BIN)/mypy
 
 chaos: $(READY) ## Run 10,000 random cases with faults, cuts and restarts
-	$(BIN)/python tests/chaos/chaos.py --cases 10000
+	$(BIN)/python tests/chaos/chaos.py --cases 10000 --jobs $$(nproc)
 
 fuzz: $(READY) ## Run 200,000 cases with odd settings, input and answers
 	$(BIN)/python tests/fuzz/fuzz.py --cases 200000 --jobs $$(nproc)
