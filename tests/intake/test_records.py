@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 MANY = settings(
-    max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+    max_examples=1_000, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
 )
 BLOCK_BYTES = st.sampled_from([7, 300, 65_536])
 
