@@ -317,7 +317,8 @@ def _unknown(prefix: str, names: Iterable[str], known: Iterable[str]) -> Iterato
     for name in names:
         if name in known:
             continue
-        similar = closest(name, known)
+        # A program that makes the settings may name some by what is no text.
+        similar = closest(str(name), known)
         hint = f"Did you mean '{similar}'?" if similar else "`--about` lists all settings."
         yield f"{prefix}{name}: there is no such setting here. {hint}"
 

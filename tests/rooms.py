@@ -13,7 +13,7 @@ ROOMS: dict[str, set[str]] = {
     "settings": {"errors", "names", "properties", "api/links"},
     # LaunchDarkly over HTTP.
     "api/clock": set(),
-    "api/calls": {"errors"},
+    "api/calls": {"errors", "api/quoting"},
     "api/limits": set(),
     "api/quoting": set(),
     "api/shapes": {"api/quoting"},

@@ -104,3 +104,10 @@ def test_variable_of_the_sdk_s_own_settings_is_not_warned_of(name: str) -> None:
     result = run(MODULE, "--config", "ENV", variables={f"{VARIABLE}{name}": "{}"})
 
     assert f"{VARIABLE}{name} is none of" not in result.stderr
+
+
+def test_setting_whose_name_is_no_text_is_told() -> None:
+    """A program that makes the settings may have made its names of numbers."""
+    odd: dict[Any, Any] = GOOD | {1500: True}
+
+    assert "1500: there is no such setting here" in problems_of(odd)

@@ -153,9 +153,11 @@ def _last_of_location(response: requests.Response) -> str:
     """Return the last part of `Location`: what stands before it is not followed anywhere."""
     try:
         path = urlsplit(response.headers.get("Location", "")).path
+        last = unquote(path.rpartition("/")[2])
+        # What is no Unicode stands in no URL.
+        last.encode()
     except ValueError:
         return ""
-    last = unquote(path.rpartition("/")[2])
     # Dots alone would lead to another resource.
     return last if last.strip(".") else ""
 

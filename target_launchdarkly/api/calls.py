@@ -8,12 +8,16 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 from uuid import uuid4
 
+from target_launchdarkly.api import quoting
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 UPLOAD_BLOCK_BYTES = 65_536
 #: What stands before a context key in a URL.
 CONTEXTS = "/contexts/"
+#: What stands before the ID of an export or an import in a URL.
+TRANSFERS = ("/exports/", "/imports/")
 #: What stands between a segment and an environment in a URL about expiring targets.
 EXPIRING_TARGETS = "/expiring-targets/"
 
@@ -90,8 +94,13 @@ class Call(NamedTuple):
 
     @property
     def public_url(self) -> str:
-        """The URL without the context key that may end it, and without a query."""
-        return self.url.partition("?")[0].partition(CONTEXTS)[0]
+        """The URL without a query, and without a context key or an odd ID that may end it."""
+        url = self.url.partition("?")[0].partition(CONTEXTS)[0]
+        for kind in TRANSFERS:
+            head, found, transfer_id = url.rpartition(kind)
+            if found:
+                return f"{head}{found}{quoting.identifier(transfer_id)}"
+        return url
 
     @property
     def is_about_expiring(self) -> bool:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from messages import members, schema, state
 
+from target_launchdarkly.api.answers import TransientError, export_id_of
+from target_launchdarkly.api.calls import Call
 from target_launchdarkly.api.quoting import LEFT_OUT, identifier
 from target_launchdarkly.errors import LaunchDarklyError
 from target_launchdarkly.sandbox import Fault
@@ -72,6 +75,29 @@ def test_key_in_the_place_of_an_id_is_in_no_log(
     assert run.error is not None
     for text in (str(run.error), caplog.text):
         assert "zoe" not in text
+
+
+def test_key_in_the_place_of_an_id_is_in_no_url_that_an_error_tells(
+    sync: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    sandbox.add_segment(BIG, unbounded=True, included=["ann", "bob"])
+    headers = {"Location": "/api/v2/exports/zoe.secret"}
+    sandbox.faults.append(Fault("status", method="POST", status=200, headers=headers, times=9))
+    sandbox.faults.append(Fault("status", method="GET", status=401, after=1, times=9))
+
+    run = sync([schema(), *members("ann"), state({})], **SNAPSHOT)
+
+    assert f"asked was {sandbox.url}" in str(run.error)
+    assert "zoe" not in str(run.error)
+
+
+def test_id_that_is_no_unicode_is_none() -> None:
+    """No URL can be made of it."""
+    answer = requests.Response()
+    answer.headers["Location"] = "/api/v2/exports/\ud800"
+
+    with pytest.raises(TransientError, match="names no export"):
+        export_id_of(answer, Call("POST", BIG, "https://app.launchdarkly.com"))
 
 
 @pytest.mark.parametrize(

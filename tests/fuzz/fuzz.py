@@ -162,6 +162,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="so many processes")
     options = parser.parse_args()
     logging.getLogger().handlers.clear()
+    # Numbers of a STATE may be longer than Python reads by itself.
+    sys.set_int_max_str_digits(0)
     numbers = range(options.start, options.start + options.cases)
     if options.case is not None:
         report = run_cases(options.seed, [options.case], is_shown=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -148,8 +149,8 @@ def wrong(chance: random.Random, config: dict[str, Any]) -> dict[str, Any]:
 
 def guards_token(config: dict[str, Any]) -> bool:
     """Whether who sees a config can know what of it is the token."""
-    others = {name: each for name, each in config.items() if name != "access_token"}
-    return config.get("access_token") == TOKEN or TOKEN_MARK not in unquote(json.dumps(others))
+    is_nowhere = TOKEN_MARK not in unquote(json.dumps(config)).casefold()
+    return config.get("access_token") == TOKEN or is_nowhere
 
 
 def source(chance: random.Random, config: dict[str, Any]) -> Source:
@@ -180,7 +181,8 @@ def _file(chance: random.Random, config: dict[str, Any]) -> bytes:
         return b"\xff" + encoded
     if how < 0.04:
         # Settings of which none is the token: nobody could know it.
-        return json.dumps(without_keys(value(chance))).replace(TOKEN_MARK, "").encode()
+        odd = json.dumps(without_keys(value(chance)))
+        return re.sub(TOKEN_MARK, "", odd, flags=re.IGNORECASE).encode()
     return encoded
 
 
