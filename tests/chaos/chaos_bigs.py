@@ -98,10 +98,10 @@ class Bigs:
         has_asked = any(
             each.is_export and each.segment == place.segment for each in self._run.asked
         )
-        is_cut = self._moves.exports.cut_bytes or any(
+        is_unfit = self._moves.has_no_file or any(
             each.method == "FILE" for each in self._run.attempt.faults
         )
-        return OPEN if has_asked and (is_cut or not self.looks(place)) else {False}
+        return OPEN if has_asked and (is_unfit or not self.looks(place)) else {False}
 
     def _is_unfit(self, place: Place) -> set[bool]:
         """Return whether no file can be trusted."""

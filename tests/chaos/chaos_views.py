@@ -127,6 +127,13 @@ class Asked:
         return self.exchange.path.rstrip("/").endswith(f"/{self.exchange.segment_key}")
 
     @property
+    def is_membership(self) -> bool:
+        """Whether it asks for one member of a big segment, as of the first row of an export."""
+        return (
+            self.method == "GET" and f"/{self.exchange.segment_key}/contexts/" in self.exchange.path
+        )
+
+    @property
     def is_of_unknown_fate(self) -> bool:
         """Whether the target cannot know if its patch was or will be applied."""
         if self.method != "PATCH" or self.view is not None or self.listing is not None:

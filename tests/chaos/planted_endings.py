@@ -100,13 +100,6 @@ ENDINGS = [
         "            if self._failures:\n",
     ),
     Planted(
-        "what fails is not planned anew",
-        "segments/standard.py",
-        "        if self._expiring.settle(draw):\n            return\n",
-        "        if not self._expiring.settle(draw):\n            self._expiring.refuse()\n"
-        "        return\n",
-    ),
-    Planted(
         "what fails twice is let be",
         "segments/standard.py",
         "            self._expiring.refuse()\n",
