@@ -164,12 +164,13 @@ class _PlanInWork:
         """
         seen = seen_of(self._known)
         for (place, key), sent in asked.keys.items():
-            if self._is_big:
+            names = frozenset(BIG_NAMES[name] for name in sent) if self._is_big else sent
+            if key.startswith(NOBODY):
+                allowed = {*self._probes()}
+            elif self._is_big:
                 allowed = {*self._big_operations(place, key)}
-                names = frozenset(BIG_NAMES[name] for name in sent)
             else:
                 allowed = {*self._operations(place, key, seen)}
-                names = sent
             problem = f"{sorted(names)} of a key of {place}, not {[*map(sorted, allowed)]}"
             demand(names and names in allowed, problem)
             joins = ADD_INCLUDED in names
@@ -200,6 +201,11 @@ class _PlanInWork:
         most = max(map(len, asked.keys.values()))
         demand(room < most, f"a patch of {self._segment} with room for {room} more")
 
+    def _probes(self) -> Iterator[frozenset[str]]:
+        """Whether it is a key that is refused, or all of them, a change of nobody shows."""
+        if any(each.status == REFUSED for each in self._known):
+            yield frozenset({REMOVE_INCLUDED})
+
     def _operations(self, place: Place, key: str, seen: Seen) -> Iterator[frozenset[str]]:
         facts = self._facts
         assert self._moment is not None
@@ -212,10 +218,6 @@ class _PlanInWork:
     def _big_operations(self, place: Place, key: str) -> Iterator[frozenset[str]]:
         facts = self._facts
         assert self._moment is not None
-        if key.startswith(NOBODY):
-            # Whether it is a key that is refused, or all of them, a change of nobody shows.
-            yield frozenset({REMOVE_INCLUDED})
-            return
         is_snapshot = facts.model.is_snapshot(place)
         has_looked = is_snapshot or facts.bigs.has_looked(place.segment)
         said_since = facts.said.is_said_between(place, key, self._since, self._moment.high)

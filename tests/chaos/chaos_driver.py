@@ -129,13 +129,15 @@ class Driver:
                 if where in MEMBER and place in self.case.endings:
                     holds = checks.convergence(place, key, endings[place])
                     demand(holds, f"a key of {place} ends {endings[place].get(key)}")
-            self._demand_untouched(facts, place, standing)
+            if not is_snapshot:
+                # In mode add, nothing is said any more of who joined once the moment has come.
+                self._demand_untouched(
+                    place, standing, facts.said.keys(place) | at_first.keys(place)
+                )
 
-    def _demand_untouched(self, facts: Facts, place: Place, standing: Standing) -> None:
-        if facts.model.is_snapshot(place):
-            return
+    def _demand_untouched(self, place: Place, standing: Standing, named: set[str]) -> None:
         first, now = self.case.standing[place], standing[place]
-        for key in {*first, *now} - facts.said.keys(place):
+        for key in {*first, *now} - named:
             if (place, key) not in self._excused:
                 same = first.get(key) == now.get(key)
                 demand(same, f"a key of {place} changed that nobody named")

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from chaos_cases import IN, MEMBER, Place
-from chaos_checks import RequestChecks, check_told, gone
+from chaos_checks import NOBODY, RequestChecks, check_told, gone
 from chaos_ending_checks import EndingChecks
 from chaos_ends import Ends
 from chaos_facts import DivergenceError, Facts, demand
@@ -186,7 +186,7 @@ class Judge:
             ]
             for name, kind in (("added", ADD_INCLUDED), ("removed", REMOVE_INCLUDED)):
                 told = int(found[name].replace(",", ""))
-                made = [each for each in sent if each[0] == kind]
+                made = [each for each in sent if each[0] == kind and not each[2].startswith(NOBODY)]
                 demand(
                     len({*made}) <= told <= len(made),
                     f"{told} {name} is told, {len(made)} were sent: {line}",
