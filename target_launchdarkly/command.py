@@ -118,7 +118,8 @@ class CommandTarget(ReportingTarget):
                 target = cls._made(config, discretion)
             except Exception as error:  # noqa: BLE001 whatever it is: this is the last place
                 told = boundary.told(error)
-                cls.sum_up_unmade(config, error, told)
+                if not check:
+                    cls.sum_up_unmade(config, error, told)
                 cls._end(told, error)
             try:
                 if check:

@@ -38,9 +38,9 @@ PROPERTIES: dict[str, dict[str, Any]] = {
     "access_token": _text(
         "Access token",
         "API access token with the Writer role, or with a custom role that allows `updateIncluded` "
-        "and `updateExcluded` on the segments. Made in LaunchDarkly under Account settings > "
-        "Authorization. SDK keys (`sdk-…`), mobile keys (`mob-…`) and client-side IDs cannot use "
-        "the REST API.",
+        "on the segments, and `updateExcluded` where it excludes or lifts exclusions. Made in "
+        "LaunchDarkly under Account settings > Authorization. SDK keys (`sdk-…`), mobile keys "
+        "(`mob-…`) and client-side IDs cannot use the REST API.",
         secret=True,
         writeOnly=True,
     ),

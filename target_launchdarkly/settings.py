@@ -124,6 +124,11 @@ class Settings:
         return next((name for name in self.streams if is_near(name, stream_name)), None)
 
     @property
+    def changes_excluded(self) -> bool:
+        """Whether a run may exclude targets, or lift exclusions."""
+        return bool(self.removal_action == "exclude" or self.excluded_key_action == "include")
+
+    @property
     def expects_snapshot(self) -> bool:
         """Whether any stream, named or not, would be a snapshot."""
         return any(each.is_snapshot for each in (self.stream, *self.streams.values()))

@@ -25,6 +25,7 @@ from target_launchdarkly.intake.records import Records
 from target_launchdarkly.report import progress
 from target_launchdarkly.report.inputs import Judged
 from target_launchdarkly.report.lines import summarise
+from target_launchdarkly.report.plural import counted
 from target_launchdarkly.report.summary import Found
 from target_launchdarkly.segments.drafts import Requests
 from target_launchdarkly.segments.segments import Segments, UnreadSegments
@@ -253,9 +254,7 @@ class TargetLaunchDarkly(CommandTarget):
             {segment.key: self.client.requests_of(segment.key) for segment in self.segments},
         )
         if count := self.segments.without_segment:
-            lines.append(
-                f"{count:,} invalid record{'' if count == 1 else 's'} named no segment: skipped."
-            )
+            lines.append(f"{counted(count, 'invalid record')} named no segment: skipped.")
         return lines
 
     @override

@@ -45,7 +45,8 @@ ROOMS: dict[str, set[str]] = {
         *("audience/expirations", "audience/guard", "audience/plan", "audience/words"),
     },
     # A plan becomes requests.
-    "report/tally": set(),
+    "report/plural": set(),
+    "report/tally": {"report/plural"},
     "segments/patches": set(),
     "segments/halving": {"errors", "audience/plan"},
     "segments/drafts": {"errors", "segments/halving", "segments/patches"},
@@ -99,9 +100,9 @@ ROOMS: dict[str, set[str]] = {
     "report/summary": {"report/files"},
     "report/findings": set(),
     "report/check": {"errors", "api/expiring", "api/shapes", "report/findings", "segments/trial"},
-    "report/inputs": {"api/shapes", "audience/words", "report/findings"},
-    "report/lines": {"report/tally"},
-    "report/progress": {"report/lines"},
+    "report/inputs": {"api/shapes", "audience/words", "report/findings", "report/plural"},
+    "report/lines": {"report/plural", "report/tally"},
+    "report/progress": {"report/lines", "report/plural"},
     # Where an SDK developer looks first.
     "configuration": {"names", "settings"},
     "sinks": {
@@ -122,7 +123,7 @@ ROOMS: dict[str, set[str]] = {
         *("errors", "sinks", "checking", "checkpoint", "command", "api/transfers"),
         *("audience/plan", "audience/planner", "audience/streams", "audience/words"),
         *("intake/batches", "intake/records"),
-        *("report/inputs", "report/lines", "report/progress", "report/summary"),
+        *("report/inputs", "report/lines", "report/plural", "report/progress", "report/summary"),
         *("segments/drafts", "segments/segments"),
     },
     "__main__": {"boundary", "target"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -163,6 +164,19 @@ def test_imports_are_found_however_they_are_written(
     path.write_text(source)
 
     assert rooms(path, types=False) == expected
+
+
+def test_table_of_parts_names_every_room() -> None:
+    """What contributors read first is what is there."""
+    text = (HOME.parent / "docs" / "contributing.md").read_text()
+    told = re.findall(r"^\| (top|`\w+/`) \| (.*?) \|", text, re.MULTILINE)
+    named = {
+        f"{part.strip('`')}{name}".removeprefix("top")
+        for part, names in told
+        for name in re.findall(r"`(\w+)`", names)
+    }
+
+    assert named == FILES.keys() - {"__main__"}
 
 
 @pytest.mark.parametrize("name", sorted(SOURCES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import runpy
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER = ROOT / "examples" / "schedule"
-PROJECT = yaml.safe_load((ROOT / "examples" / "snowflake" / "meltano.yml").read_text())
+#: Of every example of a project, what jobs and which environments it has.
+PROJECTS = {
+    path.parent.name: yaml.safe_load(path.read_text())
+    for path in sorted((ROOT / "examples").glob("*/meltano.yml"))
+}
+PROJECT = PROJECTS["snowflake"]
 JOBS = {job["name"] for job in PROJECT["jobs"]}
 DOCKERFILE = (FOLDER / "Dockerfile").read_text()
 
@@ -42,7 +48,8 @@ def test_cron_is_silent_about_success(tmp_path: Path) -> None:
     done = nightly(tmp_path, 'echo "$PWD: $*" | tee called; echo told >&2')
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert (tmp_path / "called").read_text() == f"{tmp_path}: run audiences\n"
+    called = (tmp_path / "called").read_text()
+    assert called == f"{tmp_path}: --environment=production run audiences\n"
     assert {path.name for path in tmp_path.iterdir()} == {"called", "meltano"}
 
 
@@ -65,6 +72,17 @@ def test_crontab_runs_the_script_with_a_job_of_the_project() -> None:
     assert " ".join(times) == PROJECT["schedules"][0]["interval"]
     assert script == f"{folder}/nightly.sh"
     assert job in JOBS
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_every_example_of_a_project_can_be_scheduled(name: str) -> None:
+    """The script, the image and the DAG run the same job in the same environment."""
+    project = PROJECTS[name]
+
+    assert "audiences" in {job["name"] for job in project["jobs"]}
+    assert "production" in {environment["name"] for environment in project["environments"]}
+    (command,) = re.findall(r"^CMD (.*)$", DOCKERFILE, re.MULTILINE)
+    assert json.loads(command) == ["--environment=production", "run", "audiences"]
 
 
 @pytest.fixture

@@ -36,6 +36,6 @@ with DAG(
         retries=1,
         retry_delay=timedelta(minutes=15),
         execution_timeout=timedelta(hours=3),
-        # Time to see a request through that is under way: the target ends by itself on SIGTERM.
+        # Meltano passes SIGTERM on, and the target stops at once: time for Meltano to note it.
         termination_grace_period=60,
     )

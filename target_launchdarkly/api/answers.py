@@ -43,7 +43,7 @@ REMEDIES = {
     "Account settings > Authorization and set access_token; check that api_instance is the "
     "instance of that account: asked was {url}.",
     403: "The token may not change segments. Give it the Writer role, or a custom role with the "
-    "actions updateIncluded and updateExcluded.",
+    "action updateIncluded, and updateExcluded if exclusions are changed.",
     EXPIRING_REFUSED: "The token may not say when targets expire, or the account's plan does not "
     "have that. Give the token the Writer role, or a custom role with the action "
     "updateExpiringTargets; or take expires_at_field out of the settings.",

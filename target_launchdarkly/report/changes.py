@@ -71,7 +71,7 @@ class Changes:
         Args:
             action: Which of them.
             reason: Why.
-            more: Any of `segment`, `context_kind`, `context_key`, `stream` and `line`.
+            more: Any of `segment`, `context_kind`, `context_key`, `stream`, `line` and `count`.
 
         Raises:
             ReportError: It cannot be written down.

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     #: A segment key, and the settings of a stream that feeds it.
     Feed = tuple[str, StreamSettings]
 
-#: The role actions without which no target of a segment can be changed.
+#: The role action without which no target of a segment can be changed.
 #: https://launchdarkly.com/docs/home/account/role-actions#segment-actions
-NEEDED_ACTIONS = ("updateIncluded", "updateExcluded")
+INCLUDE_ACTION = "updateIncluded"
+#: The one without which nobody can be excluded, nor an exclusion be lifted.
+EXCLUDE_ACTION = "updateExcluded"
 #: The one without which nobody can say when a target expires.
 EXPIRING_ACTION = "updateExpiringTargets"
 #: The one without which nobody can see who is a member of a big segment.
@@ -174,14 +176,18 @@ class _SegmentCheck(NamedTuple):
             missing.append(EXPORT_ACTION)
         if missing:
             return (
-                f"the token may not {' or '.join(missing)}. Give it the Writer role, or a custom "
-                "role with these actions."
+                f"the token lacks the role action{'s' if missing[1:] else ''} "
+                f"{' and '.join(missing)}. Give it the Writer role, or a custom role with that."
             )
         return None
 
     def _denied(self, segment: UserSegment) -> list[str]:
         """Return the role actions that a change needs, and that LaunchDarkly says are denied."""
-        needed = [*NEEDED_ACTIONS, *([EXPIRING_ACTION] if self.named.has_moments else [])]
+        needed = [INCLUDE_ACTION]
+        if self.settings.changes_excluded:
+            needed.append(EXCLUDE_ACTION)
+        if self.named.has_moments:
+            needed.append(EXPIRING_ACTION)
         return [action for action in needed if action in segment.denied]
 
     def _try_writing(self, segment: UserSegment) -> None:
@@ -195,8 +201,7 @@ class _SegmentCheck(NamedTuple):
             return
         trial = Trial(
             context_kinds=self.named.context_kinds,
-            excludes=settings.removal_action == "exclude"
-            or settings.excluded_key_action == "include",
+            excludes=settings.changes_excluded,
             expires=self.named.has_moments,
             comment=settings.comment,
             needs_approvals=self.environment.needs_approvals,

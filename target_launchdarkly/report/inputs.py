@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from target_launchdarkly.api.shapes import MAX_TARGETS
 from target_launchdarkly.audience.words import IN, OUT
 from target_launchdarkly.report.findings import Finding
+from target_launchdarkly.report.plural import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -118,7 +119,7 @@ class Judged(NamedTuple):
             return Finding("FAIL", "input", f"{look.error} What comes after that was not read.")
         if not look.lines:
             return Finding("warn", "input", EMPTY)
-        return Finding("ok", "input", f"{look.lines:,} line{'' if look.lines == 1 else 's'}")
+        return Finding("ok", "input", counted(look.lines, "line"))
 
     def _of_stream(self, stream: Stream) -> Iterator[Finding]:
         subject = str(stream)
@@ -134,7 +135,8 @@ class Judged(NamedTuple):
             end = "A run skips such records." if self.skips_invalid else "A run ends there."
             yield Finding(level, subject, f"{told} {end}")
         if len(flaws) > MAX_TOLD:
-            yield Finding(level, subject, f"{len(flaws) - MAX_TOLD:,} more kinds of errors")
+            more = counted(len(flaws) - MAX_TOLD, "more kind")
+            yield Finding(level, subject, f"{more} of errors")
 
     def _described(self, stream: Stream) -> str:
         columns = self.columns[stream.alias]
@@ -146,7 +148,8 @@ class Judged(NamedTuple):
         mode = str(stream.settings.audience_sync_mode)
         if stream.is_mirror:
             mode += " by snapshot" if stream.settings.is_snapshot else " by changes"
-        return f"{_records(stream.completeness.arrived)}; {', '.join(read)}; mode {mode}"
+        records = counted(stream.completeness.arrived, "record")
+        return f"{records}; {', '.join(read)}; mode {mode}"
 
     def _of_segments(self) -> Iterator[Finding]:
         """Yield what the streams said of each segment, those with problems first."""
@@ -191,7 +194,7 @@ class Judged(NamedTuple):
 
     @staticmethod
     def _noted(tally: Tally) -> Iterator[str]:
-        yield _records(tally.records)
+        yield counted(tally.records, "record")
         for count, told in (
             (tally.not_acted_on, "not for this mode"),
             (tally.invalid, "invalid"),
@@ -199,7 +202,3 @@ class Judged(NamedTuple):
         ):
             if count:
                 yield f"{count:,} {told}"
-
-
-def _records(count: int) -> str:
-    return f"{count:,} record{'' if count == 1 else 's'}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from target_launchdarkly.report.plural import counted
 from target_launchdarkly.report.tally import Tally, expirations
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def largest(tallies: Mapping[str, Tally]) -> tuple[list[str], str]:
     telling.sort(key=lambda key: (not tallies[key].was_refused, -tallies[key].changed))
     shown = telling[:MAX_LINES]
     left, unchanged = len(tallies) - len(shown), len(tallies) - len(telling)
-    told = f"{left:,} more segment{'' if left == 1 else 's'}"
+    told = counted(left, "more segment")
     if left == unchanged:
         return shown, f"{told} without any change." if left else ""
     return shown, f"{told}, {unchanged:,} of them without any change." if unchanged else f"{told}."
@@ -81,28 +82,25 @@ def _totals(tallies: Collection[Tally]) -> str:
         for name in COUNTS:
             setattr(total, name, getattr(total, name) + getattr(tally, name))
     in_place = sum(tally.already_in_place for tally in tallies if not tally.was_refused)
-    counts = [_of_records(total), _done(total, in_place)]
+    counts = [counted(total.records, "record"), _done(total, in_place)]
     if over := sum(tally.is_over_limit for tally in tallies):
         counts.append(f"{over:,} over 15,000 targets")
     if refused:
-        records = sum(tally.records for tally in refused)
-        counts.append(f"{len(refused):,} refused, of {_of_records(Tally(records=records))}")
+        records = counted(sum(tally.records for tally in refused), "record")
+        counts.append(f"{len(refused):,} refused, of {records}")
     return f"{counts[0]}: {', '.join(counts[1:])}"
 
 
 def _counts(tally: Tally) -> str:
+    records = counted(tally.records, "record")
     if tally.was_refused:
         # An earlier checkpoint of the run may have been carried out.
         before = tally.applied
         told = f"got nothing more after {before}" if before else "left as it is"
         noted = f" ({each})" if (each := notes(tally).removeprefix("refused").lstrip(", ")) else ""
-        return f"{_of_records(tally)}{noted}: {told}, because its plan was refused"
+        return f"{records}{noted}: {told}, because its plan was refused"
     limit = ", over 15,000 targets" if tally.is_over_limit else ""
-    return f"{_of_records(tally)}: {_done(tally, tally.already_in_place)}{limit}"
-
-
-def _of_records(tally: Tally) -> str:
-    return f"{tally.records:,} record{'' if tally.records == 1 else 's'}"
+    return f"{records}: {_done(tally, tally.already_in_place)}{limit}"
 
 
 def _done(tally: Tally, in_place: int) -> str:
@@ -129,7 +127,7 @@ def _done(tally: Tally, in_place: int) -> str:
 def _requests(sent: Mapping[str, int]) -> str:
     count = sum(sent.values())
     methods = ", ".join(f"{each:,} {method}" for method, each in sorted(sent.items()))
-    return f"{count:,} request{'' if count == 1 else 's'} ({methods or 'none'})"
+    return f"{counted(count, 'request')} ({methods or 'none'})"
 
 
 def _reasons(tally: Tally) -> list[str]:

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from target_launchdarkly.report.lines import largest, notes
+from target_launchdarkly.report.plural import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -95,9 +96,9 @@ def status(segments: Segments, waiting_until: float | None) -> str:
     tallies = [segment.tally for segment in segments]
     records = sum(tally.records for tally in tallies)
     changed = sum(tally.changed for tally in tallies)
-    noun = "segment" if len(tallies) == 1 else "segments"
     sent = "planned" if any(tally.is_dry_run for tally in tallies) else "sent"
-    line = f"{records:,} records, {changed:,} changes {sent}, {len(tallies):,} {noun}"
+    changes, of_segments = counted(changed, "change"), counted(len(tallies), "segment")
+    line = f"{counted(records, 'record')}, {changes} {sent}, {of_segments}"
     if waiting_until is not None:
         line += f"; waiting until {time.strftime('%X', time.localtime(waiting_until))}"
     return line

@@ -87,11 +87,11 @@ def document(run: Run, found: Found | None = None) -> dict[str, Any]:
         "dry_run": run.is_dry_run,
         "lines": run.lines,
         "states_written": run.states,
-        **_of_segments(found),
+        **_of_segments(found, {"empty_input": int(run.status == "succeeded" and not run.lines)}),
     }
 
 
-def _of_segments(found: Found | None) -> dict[str, Any]:
+def _of_segments(found: Found | None, of_run: Mapping[str, int]) -> dict[str, Any]:
     tallies: Mapping[str, Tally] = found.tallies if found else {}
     requests = Counter[str]()
     for methods in found.requests.values() if found else ():
@@ -99,7 +99,7 @@ def _of_segments(found: Found | None) -> dict[str, Any]:
     return {
         "records": sum(tally.records for tally in tallies.values()),
         "requests": dict(sorted(requests.items())),
-        "warnings": _warnings(found, tallies.values()),
+        "warnings": {**of_run, **_warnings(found, tallies.values())},
         "refusals": [
             {"segment": segment_key or None, "reasons": [*dict.fromkeys(reasons)]}
             for segment_key, reasons in (found.refusals.items() if found else ())

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
+from target_launchdarkly.report.plural import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -129,25 +131,28 @@ class Tally:
     def count(self, changes: Iterable[Change]) -> tuple[int, int]:
         """Count changes that are acknowledged; return how many keys they added and removed."""
         added, removed = self.added, self.removed
-        counted = []
+        new = []
         for change in changes:
             key = (change.context_kind, change.context_key)
             if self._done.get(key) == change.steps:
                 continue
             self._done[key] = change.steps
-            self.changed += 1
-            self.named += not change.is_unlisted
-            self.added += "include" in change.steps
-            self.removed += "uninclude" in change.steps
-            self.excluded += "exclude" in change.steps
-            counted.append(change)
+            self._add(change)
+            new.append(change)
         if self.told:
-            self.told.note(counted)
+            self.told.note(new)
         return self.added - added, self.removed - removed
+
+    def _add(self, change: Change) -> None:
+        self.changed += 1
+        self.named += not change.is_unlisted
+        self.added += "include" in change.steps
+        self.removed += "uninclude" in change.steps
+        self.excluded += "exclude" in change.steps
 
     def count_expirations(self, changes: Iterable[ExpirationChange]) -> None:
         """Count changes of expirations that are acknowledged."""
-        counted = []
+        new = []
         for change in changes:
             key = (change.context_kind, change.context_key)
             known = self._expirations.get(key)
@@ -157,9 +162,9 @@ class Tally:
             self.expirations_set += change.deed == "add"
             self.expirations_moved += change.deed == "update"
             self.expirations_removed += change.deed == "remove"
-            counted.append(change)
+            new.append(change)
         if self.told:
-            self.told.note_expirations(counted)
+            self.told.note_expirations(new)
 
     def count_once(self, changes: Iterable[Change]) -> tuple[int, int]:
         """Count changes, as above, of keys that no other count has or will have."""
@@ -167,11 +172,7 @@ class Tally:
         todo = iter(changes)
         while some := [*islice(todo, COUNTED_AT_ONCE)]:
             for change in some:
-                self.changed += 1
-                self.named += not change.is_unlisted
-                self.added += "include" in change.steps
-                self.removed += "uninclude" in change.steps
-                self.excluded += "exclude" in change.steps
+                self._add(change)
             if self.told:
                 self.told.note(some)
         return self.added - added, self.removed - removed
@@ -208,4 +209,4 @@ def expirations(tally: Tally, would: str = "") -> Iterator[str]:
     }
     for deed, count in told.items():
         if count:
-            yield f"{count:,} expiration{'' if count == 1 else 's'} {would}{deed}"
+            yield f"{counted(count, 'expiration')} {would}{deed}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from planted_error import Planted
 
-#: What issue 11 says that went wrong before the core was drawn anew, brought back.
+#: What went wrong before the core was drawn anew, brought back.
 BROUGHT_BACK = [
     Planted(
         "nobody asks whether a snapshot came whole",

@@ -94,6 +94,7 @@ def test_read_only_token_is_told(sandbox: Sandbox, check: Callable[..., Any]) ->
     assert "updateIncluded" in result.stdout
 
 
+BOTH = "actions updateIncluded and updateExcluded."
 SNAPSHOT = {
     "segment_key": "big",
     "audience_sync_mode": "mirror",
@@ -125,7 +126,49 @@ def test_token_that_may_not_export_a_big_snapshot_is_told(
     result = check(**settings)
 
     assert result.returncode == int(is_needed)
-    assert ("may not createSegmentExport" in result.stdout) == is_needed
+    assert ("lacks the role action createSegmentExport." in result.stdout) == is_needed
+
+
+@pytest.mark.parametrize(
+    ("settings", "lacks"),
+    [
+        pytest.param({}, "action updateIncluded.", id="members-alone"),
+        pytest.param(
+            {"removal_action": "exclude"},
+            "actions updateIncluded and updateExcluded.",
+            id="exclude",
+        ),
+        pytest.param(
+            {"excluded_key_action": "include"},
+            "actions updateIncluded and updateExcluded.",
+            id="lift",
+        ),
+    ],
+)
+def test_only_rights_that_a_run_uses_are_demanded(
+    sandbox: Sandbox, check: Callable[..., Any], settings: dict[str, Any], lacks: str
+) -> None:
+    sandbox.read_only = True
+
+    result = check(**settings)
+
+    assert result.returncode == 1
+    assert f"the token lacks the role {lacks}" in result.stdout
+
+
+@pytest.mark.parametrize("mode", ["mirorr", "add"])
+def test_summary_file_of_the_last_run_is_left_alone(
+    check: Callable[..., Any], tmp_path: Path, mode: str
+) -> None:
+    """Whoever alerts on it would take a check for a night's run."""
+    path = tmp_path / "summary.json"
+    path.write_text('{"target": "target-launchdarkly", "status": "succeeded"}')
+    before = path.read_text()
+
+    result = check(summary_file=str(path), audience_sync_mode=mode)
+
+    assert result.returncode == (mode == "mirorr")
+    assert path.read_text() == before
 
 
 def test_required_approvals_are_told(sandbox: Sandbox, check: Callable[..., Any]) -> None:

@@ -10,10 +10,14 @@ import re
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from messages import keys, lines, members, schema, state
+
+from target_launchdarkly.report import progress
+from target_launchdarkly.report.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +56,14 @@ def on_a_terminal(
     os.close(terminal)
     stdout, _ = process.communicate()
     return process.returncode, stdout.decode(), shown.decode()
+
+
+def test_live_line_counts_in_words() -> None:
+    one = SimpleNamespace(tally=Tally(records=1, changed=1))
+    many: Any = [one, SimpleNamespace(tally=Tally(records=1_200))]
+
+    assert progress.status(many[:1], None) == "1 record, 1 change sent, 1 segment"
+    assert progress.status(many, None) == "1,201 records, 1 change sent, 2 segments"
 
 
 def test_terminal_shows_a_line_and_a_table_but_no_log_lines(

@@ -110,6 +110,7 @@ def test_summary_is_written_whatever_becomes_of_the_run(
     assert (found["error"] or {"type": None})["type"] == kind
     assert found["ended_at"] >= found["started_at"]
     assert found["seconds"] > 0
+    assert found["warnings"]["empty_input"] == (status == "succeeded" and not messages)
 
 
 def test_failure_that_is_nobodys_mistake_in_the_input_is_told_too(
