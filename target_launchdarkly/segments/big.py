@@ -114,9 +114,9 @@ class BigSegment:
             self._count_unsent(plan, planner.policy)
             self._count_replaced(plan)
             return
+        self._plans.note(plan)
         if not plan.is_empty or self._client.has_doubts(self.key):
             self._make_hold(plan, planner)
-        self._plans.note_sent(plan)
         if planner.is_snapshot(self.key):
             # A snapshot has one checkpoint only.
             self._plans.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from target_launchdarkly.audience.difference import from_changes, from_snapshot, from_words
 from target_launchdarkly.audience.guard import is_safe_unseen
@@ -15,7 +15,7 @@ from target_launchdarkly.segments.costs import files_for, is_export_worth_it
 from target_launchdarkly.segments.members import KeyList, KeySet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator, Mapping
 
     from target_launchdarkly.audience.difference import Difference
     from target_launchdarkly.audience.plan import Policy
@@ -79,6 +79,13 @@ class BigPlan:
         )
 
 
+class Unseen(NamedTuple):
+    """How many joined and left by plans that were drawn unseen; of members it may be less."""
+
+    joined: int = 0
+    left: int = 0
+
+
 class BigPlans:
     """Draws the plans of one big segment.
 
@@ -98,10 +105,13 @@ class BigPlans:
         self._left_out = left_out
         #: Who was a member when that was first seen.
         self._first: KeySet | None = None
+        #: How many had joined and left unseen by then.
+        self._before_first = Unseen()
         #: The words up to here are sent.
         self._sent_up_to = 0
-        #: How many joined and left by plans that were drawn unseen; members may be less.
-        self._joined_unseen = self._left_unseen = 0
+        self._sent_unseen = Unseen()
+        #: At most so many have left, by all plans so far.
+        self._left = 0
         self._members_at_start: int | None = None
         self._is_warned = False
 
@@ -134,12 +144,14 @@ class BigPlans:
         self._exports.demand_alike(seen, self._first)
         return self._seen(planner, seen)
 
-    def note_sent(self, plan: BigPlan) -> None:
-        """Take note of a plan that was carried out."""
+    def note(self, plan: BigPlan) -> None:
+        """Take note of a plan that is about to be sent."""
         self._sent_up_to = plan.up_to
         if plan.way == "unseen":
-            self._joined_unseen += plan.joining.count
-            self._left_unseen += plan.leaving.count
+            sent = self._sent_unseen
+            joined, left = sent.joined + plan.joining.count, sent.left + plan.leaving.count
+            self._sent_unseen = Unseen(joined, left)
+            self._left += plan.leaving.count
 
     def close(self) -> None:
         """Give the disk back: no more plans will be drawn."""
@@ -185,12 +197,12 @@ class BigPlans:
         """Whether the guard passes however many of those who leave are members."""
         percent = planner.max_removal_percent(self._audience)
         members = self._members_at_start
-        if percent is None or (members == 0 and not self._joined_unseen):
+        if percent is None or (members == 0 and not self._sent_unseen.joined):
             return True
-        return is_safe_unseen(self._left_unseen + unseen.leaving.count, members or 0, percent)
+        return is_safe_unseen(self._left + unseen.leaving.count, members or 0, percent)
 
     def _seen(self, planner: Planner, members: KeySet) -> BigPlan:
-        first = self._first = self._first or members
+        first = self._first_sight(members)
         plan = BigPlan("seen", planner.words.place, members.count)
         is_snapshot = planner.is_snapshot(self._audience.segment_key)
         compare = from_snapshot if is_snapshot else from_changes
@@ -206,31 +218,37 @@ class BigPlans:
             found += len(now)
             is_first_known = is_first_known or members.first_row in words
             leaving += difference.members_leaving
-            if self._left_unseen:
-                out += sum(
-                    place & WORD == OUT and key not in before for key, place in words.items()
-                )
+            if self._before_first.left:
+                out += _outsiders(words, before)
             joined_leaving += difference.joined_leaving
             joined += 0 if now is before else len(now.keys() - before.keys())
         self._exports.demand_whole(members, found, is_first_known=is_first_known)
         plan.numbers = Plan(
             self._audience.context_kind,
             members=max(first.count, self._members_at_start or 0),
-            members_leaving=leaving + min(self._left_unseen, out, self._gone_unseen(first)),
+            members_leaving=leaving + self._gone_unseen(first, out),
             joined=joined,
             joined_leaving=joined_leaving,
         )
+        self._left = plan.numbers.members_leaving + joined_leaving
         if members is not first:
             members.close()
         return plan
 
-    def _gone_unseen(self, first: KeySet) -> int:
-        """Return at most how many members left by plans that were drawn unseen.
+    def _first_sight(self, members: KeySet) -> KeySet:
+        if self._first is None:
+            self._first, self._before_first = members, self._sent_unseen
+        return self._first
 
-        Of those whose last word they sent, many may never have been members.
+    def _gone_unseen(self, first: KeySet, out: int) -> int:
+        """Return at most how many members had left unseen when members were first seen.
+
+        Args:
+            first: Who they were.
+            out: How many others are out by their last word; many may never have been members.
         """
-        most = (self._members_at_start or 0) + self._joined_unseen
-        return max(0, most - first.count)
+        most = (self._members_at_start or 0) + self._before_first.joined
+        return min(self._before_first.left, out, max(0, most - first.count))
 
     def _side_by_side(
         self, planner: Planner, members: KeySet, first: KeySet
@@ -265,6 +283,11 @@ class BigPlans:
         kind = self._audience.context_kind
         plan.numbers = Plan(kind, members=members or 0, members_leaving=left)
         return plan
+
+
+def _outsiders(words: Mapping[str, int], members: Container[str]) -> int:
+    """Return how many keys are out by their last word, and are not among some members."""
+    return sum(place & WORD == OUT and key not in members for key, place in words.items())
 
 
 def replacing_problems(plan: BigPlan, policy: Policy, members: int | None) -> Iterator[str]:

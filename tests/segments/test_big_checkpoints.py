@@ -73,3 +73,47 @@ def test_members_who_left_unseen_count_for_the_guard(
 
     assert "20 of the 20 members" in str(run.error)
     assert set(sandbox.included(BIG)) == set(keys(20, start=10)[:10])
+
+
+def test_members_who_left_by_sight_count_for_the_guard_of_what_would_go_unseen(
+    sandbox: Sandbox, sync: Callable[..., Run], cut_at: Callable[..., None]
+) -> None:
+    """Ten more pass unseen only where nobody has left before."""
+    strangers = [f"stranger-{number}" for number in range(15)]
+    sandbox.add_segment(BIG, unbounded=True, included=keys(100))
+    cut_at(1 + 25 + 15)
+
+    run = sync(
+        [schema(), *leavers(*keys(25), *strangers, *keys(35)[25:]), state(1)],
+        **MIRROR,
+        max_removal_percent=30,
+    )
+
+    assert "35 of the 100 members" in str(run.error)
+    assert len(sandbox.included(BIG)) == 75
+    assert run.states == []
+
+
+def test_who_joins_after_members_were_seen_makes_nobody_missing(
+    sandbox: Sandbox, sync: Callable[..., Run], cut_at: Callable[..., None]
+) -> None:
+    """Strangers who left unseen before are not taken for members because others came."""
+    everybody = [f"member-{number}" for number in range(20)]
+    sandbox.add_segment(BIG, unbounded=True, included=everybody)
+    strangers = [f"stranger-{number}" for number in range(20)]
+    cut_at(11, 12, 22)
+
+    run = sync(
+        [
+            schema(),
+            *leavers(*strangers[:10], "member-0"),
+            *members(*keys(10)),
+            *leavers(*strangers[10:]),
+            state(1),
+        ],
+        **MIRROR,
+    )
+
+    assert run.error is None
+    assert looks_at_members(sandbox) == 2
+    assert {*sandbox.included(BIG)} == {*everybody[1:], *keys(10)}
