@@ -297,7 +297,7 @@ def replacing_problems(plan: BigPlan, policy: Policy, members: int | None) -> It
         yield f"an import that replaces all members cannot exclude who leaves. {remedy}"
     if plan.spared:
         yield (
-            f"{plan.spared:,} invalid records were skipped whose keys may be members, which an "
+            f"invalid records were skipped ({plan.spared:,}) whose keys may be members, which an "
             f"import that replaces all members would remove. Correct these rows. {remedy}"
         )
     if members is None:
@@ -305,7 +305,9 @@ def replacing_problems(plan: BigPlan, policy: Policy, members: int | None) -> It
             "LaunchDarkly does not say how many members this big segment has, so "
             "max_removal_percent cannot be checked. Run again later."
         )
-    if files_for(plan.joining.count, plan.joining.size_bytes) != 1:
+    if not plan.joining.count:
+        yield f"nobody is listed, and an import needs a file with keys. {remedy}"
+    elif files_for(plan.joining.count, plan.joining.size_bytes) != 1:
         yield (
             f"{plan.joining.count:,} keys are not what one file takes, and only one file can "
             f"replace all members. {remedy}"

@@ -135,7 +135,8 @@ class Bigs:
         """Return whether an import that replaces all members would do what was not asked for."""
         said = self._run.said
         words = [said.at(place, key, moment) for key in said.keys(place)]
-        if self._model.rules.excludes or any(each == {SPARED} for each in words):
+        is_empty = not any(IN in each for each in words)
+        if is_empty or self._model.rules.excludes or any(each == {SPARED} for each in words):
             return {True}
         return {any(SPARED in each for each in words), False}
 

@@ -178,7 +178,7 @@ class _PlanInWork:
             in_parts = any(each.status == REFUSED for each in self._known)
             in_order = joins or not self._adds or in_parts
             demand(in_order, f"{place}: somebody leaves after others joined")
-            answered = (place, key) in self._answered
+            answered = (place, key) in self._answered and not in_parts
             demand(not answered, "an acknowledged key was sent again without a look")
         self._check_full(asked, chunk)
         if asked.view:
