@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from target_launchdarkly.errors import PlanRefusedError, TargetError
+from target_launchdarkly.plural import counted
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
@@ -80,7 +81,7 @@ def _told(refusals: Mapping[str, Sequence[str]], changed: Container[str]) -> str
         alike.setdefault((end if segment_key else "", problems), []).append(segment_key)
     lines = [_told_of(keys, *told) for told, keys in list(alike.items())[:MAX_TOLD]]
     if len(alike) > MAX_TOLD:
-        lines.append(f"{len(alike) - MAX_TOLD:,} more reasons for other segments.")
+        lines.append(f"{counted(len(alike) - MAX_TOLD, 'more reason')} for other segments.")
     return " ".join(lines)
 
 

@@ -22,10 +22,10 @@ from target_launchdarkly.command import CommandTarget
 from target_launchdarkly.errors import PlanRefusedError, StreamError
 from target_launchdarkly.intake import batches
 from target_launchdarkly.intake.records import Records
+from target_launchdarkly.plural import counted
 from target_launchdarkly.report import progress
 from target_launchdarkly.report.inputs import Judged
 from target_launchdarkly.report.lines import summarise
-from target_launchdarkly.report.plural import counted
 from target_launchdarkly.report.summary import Found
 from target_launchdarkly.segments.drafts import Requests
 from target_launchdarkly.segments.segments import Segments, UnreadSegments

@@ -6,6 +6,7 @@ from __future__ import annotations
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "names": set(),
+    "plural": set(),
     "discretion": set(),
     "boundary": {"errors"},
     "properties": set(),
@@ -34,22 +35,21 @@ ROOMS: dict[str, set[str]] = {
     "audience/words": {"audience/chunks"},
     "audience/difference": {"audience/words"},
     "audience/bookmarks": set(),
-    "audience/completeness": set(),
+    "audience/completeness": {"plural"},
     "audience/streams": {
         *("errors", "audience/bookmarks", "audience/completeness", "audience/words"),
     },
     "audience/plan": {"audience/words"},
     "audience/expirations": {"audience/words"},
-    "audience/guard": set(),
+    "audience/guard": {"plural"},
     "audience/planner": {
         *("audience/expirations", "audience/guard", "audience/plan", "audience/words"),
     },
     # A plan becomes requests.
-    "report/plural": set(),
-    "report/tally": {"report/plural"},
+    "report/tally": {"plural"},
     "segments/patches": set(),
     "segments/halving": {"errors", "audience/plan"},
-    "segments/drafts": {"errors", "segments/halving", "segments/patches"},
+    "segments/drafts": {"errors", "plural", "segments/halving", "segments/patches"},
     "segments/lists": {"audience/plan"},
     "segments/expiring": {"errors", "api/expiring", "audience/expirations", "segments/patches"},
     "segments/standard": {
@@ -64,7 +64,7 @@ ROOMS: dict[str, set[str]] = {
     "segments/members": {"errors", "audience/chunks"},
     "segments/keyfiles": set(),
     "segments/costs": {"segments/keyfiles"},
-    "segments/exports": {"errors", "segments/members"},
+    "segments/exports": {"errors", "plural", "segments/members"},
     "segments/bigplans": {
         *("errors", "audience/difference", "audience/guard", "audience/plan", "audience/words"),
         *("segments/costs", "segments/members"),
@@ -100,9 +100,9 @@ ROOMS: dict[str, set[str]] = {
     "report/summary": {"report/files"},
     "report/findings": set(),
     "report/check": {"errors", "api/expiring", "api/shapes", "report/findings", "segments/trial"},
-    "report/inputs": {"api/shapes", "audience/words", "report/findings", "report/plural"},
-    "report/lines": {"report/plural", "report/tally"},
-    "report/progress": {"report/lines", "report/plural"},
+    "report/inputs": {"api/shapes", "audience/words", "report/findings", "plural"},
+    "report/lines": {"plural", "report/tally"},
+    "report/progress": {"report/lines", "plural"},
     # Where an SDK developer looks first.
     "configuration": {"names", "settings"},
     "sinks": {
@@ -110,7 +110,7 @@ ROOMS: dict[str, set[str]] = {
         *("intake/columns", "intake/demands", "intake/membership", "intake/moments"),
         "intake/rows",
     },
-    "checkpoint": {"errors"},
+    "checkpoint": {"errors", "plural"},
     "checking": {"boundary", "errors", "sinks", "report/changes", "report/inputs"},
     "reporting": {
         *("discretion", "errors", "sinks", "api/clock", "report/changes", "report/summary"),
@@ -123,7 +123,7 @@ ROOMS: dict[str, set[str]] = {
         *("errors", "sinks", "checking", "checkpoint", "command", "api/transfers"),
         *("audience/plan", "audience/planner", "audience/streams", "audience/words"),
         *("intake/batches", "intake/records"),
-        *("report/inputs", "report/lines", "report/plural", "report/progress", "report/summary"),
+        *("report/inputs", "report/lines", "plural", "report/progress", "report/summary"),
         *("segments/drafts", "segments/segments"),
     },
     "__main__": {"boundary", "target"},

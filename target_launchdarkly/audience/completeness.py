@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
+from target_launchdarkly.plural import counted
+
 #: A version may be so much later than now: two machines' clocks differ.
 CLOCK_TOLERANCE_SECONDS = 60
 #: Epoch times above this are milliseconds: in seconds it would be the year 5138.
@@ -145,11 +147,11 @@ class Completeness:
         if not self.records:
             return Gap("no record came", REMEDY_EMPTY)
         if self.unreadable:
-            noun = "row" if self.unreadable == 1 else "rows"
-            reason = f"{self.unreadable:,} {noun} came whose key or segment cannot be read"
+            reason = f"{counted(self.unreadable, 'row')} came whose key or segment cannot be read"
             return Gap(reason, REMEDY_UNREADABLE)
         if not self.arrived:
-            return Gap(f"stream_maps filtered all {self.records:,} rows out", REMEDY_FILTERED)
+            rows_out = counted(self.records, "row")
+            return Gap(f"stream_maps filtered all {rows_out} out", REMEDY_FILTERED)
         size = self._size_gap(rows, keys)
         # What contradicts itself is not whole, whatever else speaks for it.
         if size is None or (rows.stated and self.audience_size_field):
@@ -208,12 +210,11 @@ class Completeness:
         if rows.says_empty and rows.count:
             reason = "a row says that the audience is empty, and others name keys"
             return Gap(reason, REMEDY_CONTRADICTION)
-        if None in rows.stated or len(rows.stated) > 1:
+        size, *others = rows.stated
+        if size is None or others:
             return Gap(f"'{name}' is not the same whole number in all records", REMEDY_SIZE)
-        (size,) = rows.stated
-        return (
-            None if size == keys else self._other_size(rows, f"'{name}' says {size:,} keys", keys)
-        )
+        told = f"'{name}' says {counted(size, 'key')}"
+        return None if size == keys else self._other_size(rows, told, keys)
 
     def _other_size(self, rows: Rows, told: str, keys: int) -> Gap:
         """Return why other keys came than the size says, as far as that can be seen."""
@@ -221,8 +222,8 @@ class Completeness:
         if keys < rows.count:
             return Gap(f"{told} in {rows.count:,} rows: rows repeat keys", REMEDY_DUPLICATES)
         if self.arrived < self.records:
-            filtered = self.records - self.arrived
-            return Gap(f"{told}: stream_maps filtered {filtered:,} rows out", REMEDY_FILTER)
+            filtered = counted(self.records - self.arrived, "row")
+            return Gap(f"{told}: stream_maps filtered {filtered} out", REMEDY_FILTER)
         return Gap(told, REMEDY_LOST)
 
     def _trust_gap(self) -> str | None:

@@ -6,6 +6,8 @@ from decimal import Decimal
 from math import ceil
 from typing import TYPE_CHECKING
 
+from target_launchdarkly.plural import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,8 +21,9 @@ def exclusion_problem(segment_key: str, plan: Plan, policy: Policy) -> str | Non
     """Return why a plan may not leave keys out that are excluded by hand, or None."""
     if policy.excluded_key_action != "fail" or not plan.excluded_by_hand:
         return None
+    contexts = counted(plan.excluded_by_hand, "context")
     return (
-        f"it excludes {_contexts(plan.excluded_by_hand)} that the stream includes, and "
+        f"it excludes {contexts} that the stream includes, and "
         "excluded_key_action is 'fail'. Take them off the excluded targets of segment "
         f"'{segment_key}', or set excluded_key_action to 'skip' or 'include'."
     )
@@ -36,9 +39,9 @@ def excess(plan: Plan, max_removal_percent: float, *, is_snapshot: bool) -> str 
     """
     # As it is written: in binary, 0.57 % of 10,000 members is less than 57.
     allowed = Decimal(str(max_removal_percent))
-    for leaving, counted, of_whom in _shares(plan, is_snapshot=is_snapshot):
+    for leaving, shown, of_whom in _shares(plan, is_snapshot=is_snapshot):
         # A number that lags behind may be less than how many are seen to leave.
-        members = max(counted, leaving)
+        members = max(shown, leaving)
         if leaving * 100 > members * allowed:
             return (
                 f"{leaving:,} of the {members:,} members of kind '{plan.context_kind}' {of_whom} "
@@ -70,7 +73,3 @@ def _shares(plan: Plan, *, is_snapshot: bool) -> Iterator[tuple[int, int, str]]:
     leaving = plan.members_leaving + plan.joined_leaving
     if plan.joined and leaving > FREE_REMOVALS:
         yield leaving, plan.members + plan.joined, "when the run began or since then"
-
-
-def _contexts(count: int) -> str:
-    return "1 context" if count == 1 else f"{count:,} contexts"

@@ -78,7 +78,7 @@ def findings(settings: Settings, client: Client, feeds: Sequence[Feed] = ()) -> 
     for segment_key, named in (*segments, *more[:MAX_SEGMENTS]):
         yield _SegmentCheck(settings, client, environment, segment_key, named).finding()
     if left := len(more[MAX_SEGMENTS:]):
-        yield Finding("warn", "segments", f"{left:,} more that records name were not looked at")
+        yield Finding("warn", "segments", f"more that records name ({left:,}) were not looked at")
     segments += more
     if not segments:
         needs_approvals = environment.needs_approvals and not settings.dry_run

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from target_launchdarkly.api.shapes import MAX_TARGETS
 from target_launchdarkly.audience.words import IN, OUT
+from target_launchdarkly.plural import counted
 from target_launchdarkly.report.findings import Finding
-from target_launchdarkly.report.plural import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

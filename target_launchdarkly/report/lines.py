@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from target_launchdarkly.report.plural import counted
+from target_launchdarkly.plural import counted
 from target_launchdarkly.report.tally import Tally, expirations
 
 if TYPE_CHECKING:

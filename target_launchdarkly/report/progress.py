@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from target_launchdarkly.plural import counted
 from target_launchdarkly.report.lines import largest, notes
-from target_launchdarkly.report.plural import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from target_launchdarkly.errors import SegmentError
+from target_launchdarkly.plural import counted
 from target_launchdarkly.segments.halving import Halving
 from target_launchdarkly.segments.patches import MAX_OPERATIONS
 
@@ -44,7 +45,7 @@ class Draft(NamedTuple):
 
 def warn_of_excluded(segment_key: str, count: int) -> None:
     """Warn of keys that a stream includes and that stay excluded."""
-    contexts = "a context" if count == 1 else f"{count:,} contexts"
+    contexts = counted(count, "context")
     logger.warning(
         "Segment '%s' excludes %s that the stream includes. Whoever is excluded by hand stays "
         "excluded; set excluded_key_action to 'include' to lift such exclusions.",
@@ -59,7 +60,7 @@ def tell_refused(segment_key: str, count: int, *, skips: bool) -> None:
     Raises:
         SegmentError: They may not be skipped.
     """
-    keys = "a context key" if count == 1 else f"{count:,} context keys"
+    keys = counted(count, "context key")
     told = f"Segment '{segment_key}': LaunchDarkly refuses {keys}; the others are in place."
     if not skips:
         raise SegmentError(

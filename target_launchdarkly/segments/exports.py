@@ -14,6 +14,7 @@ from target_launchdarkly.errors import (
     NotFoundError,
     RefusedError,
 )
+from target_launchdarkly.plural import counted
 from target_launchdarkly.segments.members import KeySet, read_keys
 
 if TYPE_CHECKING:
@@ -171,14 +172,14 @@ class Exports:
         after = before if members.count == before else self._look()
         verdict = judge(members.count, before, after)
         if verdict == "not to be trusted":
-            counted = (
+            told = (
                 "does not say how many members there are"
                 if after is None
-                else (f"counts {after:,} members")
+                else f"counts {counted(after, 'member')}"
             )
             raise ExportError(
-                f"the file of the export has {members.count:,} rows, and LaunchDarkly "
-                f"{counted}: it cannot be trusted."
+                f"the file of the export has {counted(members.count, 'row')}, and LaunchDarkly "
+                f"{told}: it cannot be trusted."
             )
         if verdict == "with a header":
             if self._is_member(first):
@@ -190,7 +191,8 @@ class Exports:
         members.first_row = first or None
         if not (is_ended or self._is_member(last)):
             raise ExportError("the last row of the file of the export names no member: it was cut.")
-        logger.info("Segment '%s': %d members exported.", self._segment_key, members.count)
+        exported = counted(members.count, "member")
+        logger.info("Segment '%s': %s exported.", self._segment_key, exported)
         return members
 
     def _is_member(self, context_key: str) -> bool:

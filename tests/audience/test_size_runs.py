@@ -164,7 +164,7 @@ def test_filter_before_a_size_says_where_to_filter(sandbox: Sandbox, sync: Sync)
     run = sync(whole(*rows, columns=SIZED), stream_maps=maps, **WITH_SIZE)
 
     told = demand_untouched(sandbox, run, "gone", "user-0")
-    assert "'audience_size' says 2 keys, 1 came: stream_maps filtered 1 rows out" in told
+    assert "'audience_size' says 2 keys, 1 came: stream_maps filtered 1 row out" in told
     assert "Filter in the model instead of in stream_maps" in told
 
 

@@ -57,7 +57,7 @@ def test_size_that_all_records_state_and_keys_make_proves(stated: list[object]) 
     ("stated", "told"),
     [
         pytest.param([3, 3], "'size' says 3 keys, 2 came", id="one-too-few"),
-        pytest.param([1, 1], "'size' says 1 keys, 2 came", id="one-too-many"),
+        pytest.param([1, 1], "'size' says 1 key, 2 came", id="one-too-many"),
         pytest.param([12_000], "'size' says 12,000 keys, 1 came", id="thousands"),
         pytest.param([0], "'size' says 0 keys, 1 came", id="zero"),
     ],

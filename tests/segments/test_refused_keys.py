@@ -54,7 +54,7 @@ def test_refused_key_ends_the_run_unless_it_may_be_skipped(
     run = sync([schema(), *members(*keys(8)), END])
 
     assert isinstance(run.error, SegmentError)
-    assert "refuses a context key" in str(run.error)
+    assert "refuses 1 context key" in str(run.error)
     assert "invalid_record_action" in str(run.error)
     assert "DEBUG" in str(run.error)
     assert set(sandbox.included(SEGMENT)) == {*keys(8)} - {"user-3"}
