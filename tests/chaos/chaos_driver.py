@@ -184,7 +184,8 @@ class Driver:
         if one.ended is None or one.written:
             # What came before was accepted. Of the rest alone, the guard may think otherwise.
             one = self._run(Attempt())
-            if one.error is None:
+            if not isinstance(one.error, PlanRefusedError):
+                # Or a record that cannot be used comes before that is judged.
                 return
         for _ in range(REPEATS):
             before = self.stage.standing()
