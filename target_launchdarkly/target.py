@@ -106,8 +106,6 @@ class TargetLaunchDarkly(CommandTarget):
         """Epoch milliseconds when this run looked at the clock first."""
         return int(self.clock.now() * 1000)
 
-    # Messages
-
     @override
     def setup_mapper(self) -> None:
         super().setup_mapper()

@@ -190,8 +190,6 @@ class Streams:
             return f"{told} came as '{other}' by stream_maps. Name '{other}' in streams."
         return f"{told} never came. {REMEDY_NEVER_CAME}"
 
-    # Messages
-
     def note_record(self, name: str, version: object, count: int = 1) -> None:
         """Take note of records that the tap sent, all alike, whatever becomes of them."""
         for stream in self._snapshots.get(name, ()):
