@@ -162,9 +162,9 @@ class CommandTarget(ReportingTarget):
         feeds = judged.feeds if judged else ()
         client = self._new_client(min(self.settings.max_retry_seconds, CHECK_PATIENCE_SECONDS))
         is_well = True
-        of_settings = Finding("ok", "settings", "all can be used")
+        of_settings = [*self.findings_of_files()] or [Finding("ok", "settings", "all can be used")]
         found = findings(self.settings, client, feeds)
-        for finding in chain([of_settings], of_input, found):
+        for finding in chain(of_settings, of_input, found):
             self.write_line(discretion.told(str(finding)))
             is_well = is_well and finding.level != "FAIL"
         sys.exit(0 if is_well else 1)

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from target_launchdarkly.api.clock import Clock
 from target_launchdarkly.discretion import Discretion
 from target_launchdarkly.errors import PlanRefusedError, ReportError
-from target_launchdarkly.report.changes import Changes, ChangesFile
-from target_launchdarkly.report.summary import Run, SummaryFile, document
+from target_launchdarkly.report.changes import LINE_BEGINS, Changes, ChangesFile
+from target_launchdarkly.report.files import demand_writable
+from target_launchdarkly.report.findings import Finding
+from target_launchdarkly.report.summary import DOCUMENT_BEGINS, Run, SummaryFile, document
 from target_launchdarkly.sinks import AudienceTarget
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from singer_sdk.plugin_base import _ConfigInput
 
     from target_launchdarkly.report.summary import Found, Status
@@ -47,6 +51,18 @@ class ReportingTarget(AudienceTarget):
     def _summary_file(self) -> SummaryFile | None:
         path = self.settings.summary_file
         return None if path is None else SummaryFile(path)
+
+    def findings_of_files(self) -> Iterator[Finding]:
+        """Yield why a run could not write its files; nothing is written."""
+        kinds = {"changes_file": LINE_BEGINS, "summary_file": DOCUMENT_BEGINS}
+        for setting, begins in kinds.items():
+            path = getattr(self.settings, setting)
+            if path is None:
+                continue
+            try:
+                demand_writable(setting, path, begins)
+            except ReportError as error:
+                yield Finding("FAIL", "settings", str(error))
 
     def begin(self) -> None:
         """Make the files that tell of the run, before anything is sent.

@@ -113,7 +113,8 @@ ROOMS: dict[str, set[str]] = {
     "checkpoint": {"errors", "plural"},
     "checking": {"boundary", "errors", "sinks", "report/changes", "report/inputs"},
     "reporting": {
-        *("discretion", "errors", "sinks", "api/clock", "report/changes", "report/summary"),
+        *("discretion", "errors", "sinks", "api/clock", "report/changes", "report/files"),
+        *("report/findings", "report/summary"),
     },
     "command": {
         *("boundary", "discretion", "errors", "reporting", "api/calls", "api/client"),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from datetime import UTC, datetime
+from errno import EACCES
 from pathlib import Path
 
 from target_launchdarkly.errors import ReportError
+
+NO_FILE = "it is no ordinary file"
 
 
 def place_of(path: str) -> Path:
@@ -16,9 +20,16 @@ def place_of(path: str) -> Path:
         OSError: That cannot be found out.
     """
     try:
-        return Path(path).expanduser().resolve()
-    except RuntimeError as error:
+        named = Path(path).expanduser()
+        place = named.resolve()
+        is_nowhere = named.exists() and not place.exists()
+    except (RuntimeError, ValueError) as error:
+        # No such user, links in a circle, or characters that no path has.
         raise OSError(0, str(error)) from error
+    if is_nowhere:
+        # As the pipe that `/dev/stdout` leads to.
+        raise OSError(0, NO_FILE)
+    return place
 
 
 def size_of_own(path: Path, begins: bytes) -> int | None:
@@ -36,11 +47,32 @@ def size_of_own(path: Path, begins: bytes) -> int | None:
     except FileNotFoundError:
         return None
     if not stat.S_ISREG(found.st_mode):
-        raise OSError(0, "it is no ordinary file")
+        raise OSError(0, NO_FILE)
     with path.open("rb") as file:
         if found.st_size and file.read(len(begins)) != begins:
             raise OSError(0, "a file is there that no earlier run wrote")
     return found.st_size
+
+
+def demand_writable(setting: str, path: str, begins: bytes) -> None:
+    """Look whether a file could be written, as far as that shows without writing.
+
+    Args:
+        setting: The one that names it.
+        path: Where.
+        begins: How every file of this kind begins.
+
+    Raises:
+        ReportError: It could not.
+    """
+    try:
+        place = place_of(path)
+        size_of_own(place, begins)
+        place.parent.stat()
+        if not os.access(place.parent, os.W_OK | os.X_OK):
+            raise OSError(EACCES, os.strerror(EACCES))  # noqa: TRY301 told like the others
+    except OSError as error:
+        raise cannot_be_written(setting, error) from error
 
 
 def cannot_be_written(setting: str, error: OSError) -> ReportError:
@@ -50,7 +82,7 @@ def cannot_be_written(setting: str, error: OSError) -> ReportError:
         setting: The one that names the file.
         error: Why.
     """
-    why = error.strerror or type(error).__name__
+    why = (error.strerror or type(error).__name__).rstrip(".")
     return ReportError(
         f"{setting} cannot be written: {why}. Name a file in a folder where this process may "
         f"write, or do not set {setting}."

@@ -96,6 +96,9 @@ def no_folder(path: Path) -> None:
         pytest.param(foreign_file, "no earlier run wrote", id="somebody-elses-file"),
         pytest.param(lambda path: path.mkdir(), "no ordinary file", id="folder"),
         pytest.param(os.mkfifo, "no ordinary file", id="pipe"),
+        pytest.param(
+            lambda path: path.symlink_to("/dev/stdin"), "no ordinary file", id="link-to-a-pipe"
+        ),
         pytest.param(no_folder, "No such file or directory", id="no-folder"),
     ],
 )

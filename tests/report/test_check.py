@@ -156,13 +156,36 @@ def test_only_rights_that_a_run_uses_are_demanded(
     assert f"the token lacks the role {lacks}" in result.stdout
 
 
+@pytest.mark.parametrize("setting", ["changes_file", "summary_file"])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        pytest.param("none/file", "No such file or directory", id="no-folder"),
+        pytest.param(".", "no ordinary file", id="folder"),
+        pytest.param("a\0b", "embedded null byte", id="nul"),
+        pytest.param("\ud800", "surrogates not allowed", id="no-unicode"),
+        pytest.param("config.json", "no earlier run wrote", id="of-somebody-else"),
+    ],
+)
+def test_file_that_a_run_could_not_write_is_told(
+    check: Callable[..., Any], tmp_path: Path, setting: str, name: str, told: str
+) -> None:
+    result = check(**{setting: f"{tmp_path}/{name}"})
+
+    assert result.returncode == 1
+    (line,) = (each for each in result.stdout.splitlines() if "settings" in each)
+    assert line.startswith(f"FAIL  settings: {setting} cannot be written: ")
+    assert told in line
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json"}
+
+
 @pytest.mark.parametrize("mode", ["mirorr", "add"])
 def test_summary_file_of_the_last_run_is_left_alone(
     check: Callable[..., Any], tmp_path: Path, mode: str
 ) -> None:
     """Whoever alerts on it would take a check for a night's run."""
     path = tmp_path / "summary.json"
-    path.write_text('{"target": "target-launchdarkly", "status": "succeeded"}')
+    path.write_text(json.dumps({"target": "target-launchdarkly"}, indent=2))
     before = path.read_text()
 
     result = check(summary_file=str(path), audience_sync_mode=mode)
