@@ -24,6 +24,8 @@ def main() -> None:
     try:
         TargetLaunchDarkly.cli()
     except Exception as error:  # noqa: BLE001 what is no run, as printing help
+        # Where the log could not be set up; else it is as it was.
+        logging.basicConfig(format="%(asctime)s | %(levelname)-8s | %(name)s | %(message)s")
         logging.getLogger(TargetLaunchDarkly.name).error("%s", told(error))  # noqa: TRY400
         sys.exit(1)
     finally:

@@ -37,6 +37,9 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _SETTINGS_AT_WORK = {
     "singer_sdk/helpers/_flattening.py": "a SCHEMA or a record could not be flattened. Unset "
     "flattening_enabled, unless a property that is read stands within another.",
+    "singer_sdk/_logging.py": "the log could not be set up. TARGET_LAUNCHDARKLY_LOGLEVEL and "
+    "LOGLEVEL take debug, info, warning, error or critical; SINGER_SDK_LOG_CONFIG names a YAML "
+    "file of logging's settings.",
     "singer_sdk/mapper.py": "a stream map could not be applied. Look at the expressions in "
     "stream_maps: each has to bear every value that may come.",
 }

@@ -111,3 +111,22 @@ def test_setting_whose_name_is_no_text_is_told() -> None:
     odd: dict[Any, Any] = GOOD | {1500: True}
 
     assert "1500: there is no such setting here" in problems_of(odd)
+
+
+@pytest.mark.parametrize("name", [f"{VARIABLE}LOGLEVEL", "LOGLEVEL", "SINGER_SDK_LOG_CONFIG"])
+@pytest.mark.parametrize("value", ["loud", "10", "a: ["])
+def test_log_that_cannot_be_set_up_is_told_with_its_variables(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    if name == "SINGER_SDK_LOG_CONFIG":
+        path = tmp_path / "logging.yml"
+        path.write_text(value)
+        value = str(path)
+
+    result = run(MODULE, "--config", "ENV", variables={name: value})
+
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert "| ERROR " in line
+    assert "the log could not be set up" in line
+    assert name in line

@@ -33,7 +33,7 @@ ROLES = {
     "expires": "end of membership",
 }
 UNJUDGED = "whether they came whole was not judged, since not all of the input could be read"
-EMPTY = "it held no message. Look whether the tap failed"
+EMPTY = "it held no message. Look whether the tap failed."
 RAN_BEFORE = (
     "Its ACTIVATE_VERSION is that of a tap that ran before this check; a tap that is piped into "
     "`--check --input -`, or into a run, may prove it."

@@ -230,4 +230,4 @@ def test_of_many_audiences_those_that_are_not_whole_come_first(judge: Judge) -> 
 
 
 def test_input_without_messages_is_told(judge: Judge) -> None:
-    assert judge([]) == ["warn  input: it held no message. Look whether the tap failed"]
+    assert judge([]) == ["warn  input: it held no message. Look whether the tap failed."]
