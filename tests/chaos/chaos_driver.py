@@ -126,7 +126,8 @@ class Driver:
                 joined = where in MEMBER or where == "ex"
                 holds = joined if word == IN else where not in MEMBER
                 demand(holds, f"a key of {place} ended {where}, its last word is {word}")
-                if where in MEMBER and place in self.case.endings:
+                is_seen = not one.hides_endings(place.segment)
+                if where in MEMBER and place in self.case.endings and is_seen:
                     holds = checks.convergence(place, key, endings[place])
                     demand(holds, f"a key of {place} ends {endings[place].get(key)}")
             if not is_snapshot:

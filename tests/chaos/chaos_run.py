@@ -99,6 +99,11 @@ class Run:
         )
         return stale + sum(segment in each.segments for each in self.happened)
 
+    def hides_endings(self, segment: str) -> bool:
+        """Whether what the target was shown last of expiring targets is old."""
+        shown = [each for each in self.of_segment(segment) if each.listing is not None]
+        return bool(shown) and shown[-1].fault is not None and shown[-1].fault.kind == "stale"
+
 
 class _Out:
     """Standard output, which keeps every STATE line."""
