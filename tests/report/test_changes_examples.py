@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from documents import DOCS, blocks, typed
+from documents import DOCS, README, blocks, typed
 from messages import leavers, lines, members, record, schema
 from running import SEGMENT
 from told_changes import FIELDS
@@ -70,6 +70,13 @@ def test_rehearsal_and_real_run_differ_in_nothing(sandbox: Sandbox, folder: Path
     ]
     (told,) = answers[2]
     assert told.startswith("line 5: 'is_member' holds text that is no membership flag")
+
+
+def test_first_page_asks_what_this_page_and_its_tests_ask() -> None:
+    asked = [line for line in typed(README) if line.startswith("jq ")]
+
+    assert len(asked) == 3
+    assert all(any(known.startswith(line) for known in typed(PAGE)) for line in asked)
 
 
 def test_example_lines_have_the_fields_that_lines_have() -> None:
