@@ -163,13 +163,17 @@ class Bigs:
         if members and self.is_replaced(place):
             listed = sum(said.last(place, key) == IN for key in said.keys(place))
             return {max(0, len(members) - listed) * 100 > len(members) * percent}
-        leavers = {key for key in members if leaving & said.at(place, key, moment)}
-        is_excess = len(leavers) * 100 > len(members) * percent
+        words = [said.at(place, key, moment) for key in members]
+        leavers = sum(bool(leaving & each) for each in words)
+        is_excess = leavers * 100 > len(members) * percent
         if self._model.is_snapshot(place):
             return {is_excess}
-        return self._guard_by_changes(place, is_excess=is_excess, count=len(leavers))
+        certain = sum(each == {OUT} for each in words)
+        is_certain = certain * 100 > len(members) * percent and certain > ALWAYS_MAY_LEAVE
+        is_excess = is_excess and leavers > ALWAYS_MAY_LEAVE
+        return self._guard_by_changes(place, is_excess=is_excess, is_certain=is_certain)
 
-    def _guard_by_changes(self, place: Place, *, is_excess: bool, count: int) -> set[bool]:
+    def _guard_by_changes(self, place: Place, *, is_excess: bool, is_certain: bool) -> set[bool]:
         barred = self.is_barred(place)
         if barred == {True}:
             # Nobody can look whether those who leave are members.
@@ -178,8 +182,8 @@ class Bigs:
         leaving = [key for key in said.keys(place) if OUT in said.all_words(place, key)]
         if True in barred or (self._model.is_timed and len(leaving) > ALWAYS_MAY_LEAVE):
             # Who left at an earlier checkpoint, sent unseen, may have been a member.
-            return OPEN
-        return {is_excess and count > ALWAYS_MAY_LEAVE}
+            return {True} if is_certain and True not in barred else OPEN
+        return {is_excess}
 
     # Where keys stand
 

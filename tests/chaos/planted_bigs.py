@@ -30,8 +30,8 @@ LOOKS = [
     Planted(
         "whoever came meanwhile leaves",
         "segments/bigplans.py",
-        "first = self._first = self._first or members",
-        "first = self._first = members",
+        "        if self._first is None:\n",
+        "        if self._first is not members:\n",
         8_000,
         only="big",
     ),
