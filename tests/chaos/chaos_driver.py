@@ -182,7 +182,8 @@ class Driver:
 
     def _repeat_refused(self, one: Run) -> None:
         """Running again changes nothing until somebody mends the cause; then all is well."""
-        if one.ended is None or one.written:
+        was_cut = any(not each.is_end for each in one.checkpoints)
+        if one.ended is None or one.written or was_cut:
             # What came before was accepted. Of the rest alone, the guard may think otherwise.
             one = self._run(Attempt())
             if not isinstance(one.error, PlanRefusedError):

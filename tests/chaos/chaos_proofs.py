@@ -52,8 +52,8 @@ class Came:
 
     @property
     def is_understood(self) -> bool:
-        """Whether every row was, whichever of its streams looks at it."""
-        return all(item.is_understood(sink) for item in self._arrived for sink in self.tap.sinks)
+        """Whether every row was, as a row of this name: another one may read other columns."""
+        return all(item.is_understood(self.sink) for item in self._arrived)
 
     def is_whole(self, segment: str, *, trusts: bool, started: float) -> bool:
         """Whether all came that there is for one segment."""
