@@ -9,7 +9,7 @@ import sys
 from contextlib import nullcontext, suppress
 from functools import cached_property
 from itertools import chain
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -17,8 +17,8 @@ from target_launchdarkly import boundary
 from target_launchdarkly.api.calls import Connection
 from target_launchdarkly.api.client import Client
 from target_launchdarkly.discretion import Discretion
-from target_launchdarkly.errors import OutputError
-from target_launchdarkly.intake.reader import MessageReader
+from target_launchdarkly.errors import InputError, OutputError, SettingsError
+from target_launchdarkly.intake.reader import STDIN_CLOSED, MessageReader
 from target_launchdarkly.report import progress
 from target_launchdarkly.report.check import findings
 from target_launchdarkly.report.findings import Finding
@@ -40,6 +40,16 @@ if TYPE_CHECKING:
 
 #: Somebody waits for `--check`: one or two retries tell enough.
 CHECK_PATIENCE_SECONDS = 5
+
+
+class _InputFile(click.File):
+    """The file of `--input`, where a closed standard input can be told from none."""
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "-" and sys.stdin is None:
+            raise InputError(STDIN_CLOSED)
+        return super().convert(value, param, ctx)
 
 
 class CommandTarget(ReportingTarget):
@@ -80,6 +90,9 @@ class CommandTarget(ReportingTarget):
     @override
     def get_singer_command(cls) -> click.Command:
         command = super().get_singer_command()
+        for param in command.params:
+            if param.name == "file_input":
+                param.type = _InputFile("r")
         command.params.append(
             click.Option(
                 ["--check"],
@@ -126,14 +139,22 @@ class CommandTarget(ReportingTarget):
                     target.check(discretion, file_input)
                 target.run(file_input)
             except Exception as error:  # noqa: BLE001
+                if check:
+                    cls._end(boundary.told(error, target.line_number), error)
                 target.fail(error)
 
     @classmethod
     def _made(cls, config: _ConfigInput | None, discretion: Discretion) -> Self:
-        """Return the target, its settings checked."""
+        """Return the target, its settings checked.
+
+        Raises:
+            SettingsError: They could not be read.
+        """
         # Before any problem of the settings is told.
         discretion.keep(cls.given_token(config))
         cls.print_version(print_fn=cls.logger.info)
+        if problem := getattr(config, "problem", ""):
+            raise SettingsError([f"The config cannot be read: {problem}"])
         cls.warn_of_variables()
         target = cls(
             config=config.config if config else {},

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._classproperty import classproperty
-from singer_sdk.plugin_base import JSONSchemaValidator
+from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.target_base import Target
 
 from target_launchdarkly import settings
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import click
-    from singer_sdk.plugin_base import _ConfigInput
 
     from target_launchdarkly.settings import Settings
 
@@ -37,6 +37,14 @@ TRUTH = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(
 
 #: Settings that hold settings.
 NESTING = ("streams", "stream_maps", "stream_map_config", "batch_config", "faker_config")
+
+
+@dataclass
+class GivenConfig(_ConfigInput):
+    """What the command was given."""
+
+    #: Why it could not be read whole; a run ends with that.
+    problem: str = ""
 
 
 class ConfiguredTarget(Target):
@@ -99,10 +107,17 @@ class ConfiguredTarget(Target):
     @classmethod
     def given_token(cls, config: _ConfigInput | None) -> str:
         """Return the access token of settings that are not checked yet; empty if there is none."""
-        found = config.config.get("access_token") if config else None
-        if config and config.parse_env:
-            found = os.environ.get(f"{cls._env_var_prefix}ACCESS_TOKEN", found)
+        found = cls._given(config, "access_token")
         return found.strip() if isinstance(found, str) else ""
+
+    @classmethod
+    def _given(cls, config: _ConfigInput | None, name: str) -> Any:
+        """Return a setting as it was given, unchecked; None if it was not."""
+        if config is None:
+            return None
+        found = config.config.get(name)
+        is_read = config.parse_env
+        return os.environ.get(f"{cls._env_var_prefix}{name.upper()}", found) if is_read else found
 
     @classmethod
     def warn_of_variables(cls) -> None:
@@ -124,12 +139,15 @@ class ConfiguredTarget(Target):
     def cb_config(
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
     ) -> _ConfigInput:
-        try:
-            return super().cb_config(ctx, param, value)
-        except (OSError, RecursionError, RuntimeError, TypeError, ValueError) as error:
-            # No traceback: its last line may quote the config, which holds the token.
-            cls.logger.error("The config cannot be read: %s", _why(error, value))  # noqa: TRY400
-            ctx.exit(1)
+        settings_of_files: dict[str, Any] = {}
+        problem = ""
+        for path in value:
+            try:
+                settings_of_files |= super().cb_config(ctx, param, (path,)).config
+            except (OSError, RecursionError, RuntimeError, TypeError, ValueError) as error:
+                # Its own text may quote the config, which holds the token.
+                problem = problem or _why(error, path)
+        return GivenConfig(settings_of_files, "ENV" in value, problem)
 
 
 def unknown_variables(environ: Mapping[str, str], prefix: str, known: Iterable[str]) -> list[str]:
@@ -179,20 +197,21 @@ def _from_text(text: str, schema: Mapping[str, Any]) -> Any:
             return float(text)
         if "object" in types or "array" in types:
             return json.loads(text)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         pass
     return text
 
 
-def _why(error: Exception, paths: Iterable[str]) -> str:
+def _why(error: Exception, path: str) -> str:
     """Return what is wrong with a config file, without quoting from it: it holds the token."""
+    # What was given as a path may be a config, or the token.
+    named = path if _is_path(path) else "what was given"
     if hasattr(error, "lineno"):
-        return f"it is not valid JSON (line {error.lineno}, column {getattr(error, 'colno', 1)})."
+        place = f"line {error.lineno}, column {getattr(error, 'colno', 1)}"
+        return f"{named} is not valid JSON ({place})."
     if isinstance(error, OSError):
-        # Its text quotes what was given as a path, which may be a config, or the token.
-        named = ", ".join(filter(_is_path, paths)) or "what was given"
         return f"{named}: {error.strerror or 'there is no such file'}."
-    return "it must be a JSON object of settings."
+    return f"{named} must be a JSON object of settings."
 
 
 def _is_path(text: str) -> bool:

@@ -30,6 +30,9 @@ def public_url(url: str) -> str:
 
     Example: `s3://me:secret@bucket/a.gz?X-Amz-Signature=…` becomes `s3://bucket/a.gz`.
     """
+    if url.lower().startswith("data:"):
+        # It is no place, but what would be there.
+        return "data:…"
     return re.sub(r"//[^/]*@", "//", re.split(r"[?#]", url)[0])
 
 
@@ -46,7 +49,9 @@ class Discretion:
 
     def told(self, text: str) -> str:
         """Return a text as one line, without the token."""
-        return self._masked(text).translate(_UNPRINTABLE)
+        text = self._masked(text).translate(_UNPRINTABLE)
+        # Half a character cannot be written.
+        return text.encode(errors="backslashreplace").decode()
 
     def _masked(self, text: str) -> str:
         return self._pattern.sub(MASK, text) if self._pattern else text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,17 +9,20 @@ from target_launchdarkly.api.clock import Clock
 from target_launchdarkly.discretion import Discretion
 from target_launchdarkly.errors import PlanRefusedError, ReportError
 from target_launchdarkly.report.changes import LINE_BEGINS, Changes, ChangesFile
-from target_launchdarkly.report.files import demand_writable
+from target_launchdarkly.report.files import are_one, demand_writable
 from target_launchdarkly.report.findings import Finding
 from target_launchdarkly.report.summary import DOCUMENT_BEGINS, Run, SummaryFile, document
 from target_launchdarkly.sinks import AudienceTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from singer_sdk.plugin_base import _ConfigInput
 
     from target_launchdarkly.report.summary import Found, Status
+
+
+ONE_FILE = "summary_file: is that of changes_file. Name a file for each."
 
 
 class ReportingTarget(AudienceTarget):
@@ -50,10 +52,14 @@ class ReportingTarget(AudienceTarget):
     @cached_property
     def _summary_file(self) -> SummaryFile | None:
         path = self.settings.summary_file
-        return None if path is None else SummaryFile(path)
+        if path is None or are_one(path, self.settings.changes_file):
+            return None
+        return SummaryFile(path)
 
     def findings_of_files(self) -> Iterator[Finding]:
         """Yield why a run could not write its files; nothing is written."""
+        if are_one(self.settings.changes_file, self.settings.summary_file):
+            yield Finding("FAIL", "settings", ONE_FILE)
         kinds = {"changes_file": LINE_BEGINS, "summary_file": DOCUMENT_BEGINS}
         for setting, begins in kinds.items():
             path = getattr(self.settings, setting)
@@ -70,6 +76,8 @@ class ReportingTarget(AudienceTarget):
         Raises:
             ReportError: One of them cannot be written.
         """
+        if are_one(self.settings.changes_file, self.settings.summary_file):
+            raise ReportError(ONE_FILE)
         self.sum_up("running")
         assert self.changes  # noqa: S101 made when it is first asked for
 
@@ -94,7 +102,7 @@ class ReportingTarget(AudienceTarget):
             now=self.clock.now(),
             status=status,
             exit_code=exit_code,
-            error=next(((name, told(text)) for name, text in error.items()), None),
+            error=next(iter(error.items()), None),
             api_url=self.settings.api_url,
             project_key=self.settings.project_key,
             environment_key=self.settings.environment_key,
@@ -102,7 +110,9 @@ class ReportingTarget(AudienceTarget):
             lines=self.line_number,
             states=self.lines_written,
         )
-        file.write(document(run, None if status == "running" else self.found()))
+        content = document(run, None if status == "running" else self.found())
+        # Whoever gives the token for another setting, or a stream its name, finds it nowhere.
+        file.write(_masked(content, told))
 
     def sum_up_failure(self, error: BaseException, told: str) -> None:
         """Write that the run has failed; if that cannot be written, warn of it."""
@@ -116,11 +126,8 @@ class ReportingTarget(AudienceTarget):
     @classmethod
     def sum_up_unmade(cls, config: _ConfigInput | None, error: BaseException, told: str) -> None:
         """Write that a run could not begin, if its settings name a file for that."""
-        found: dict[str, Any] = config.config if config else {}
-        path = found.get("summary_file")
-        if config and config.parse_env:
-            path = os.environ.get(f"{cls._env_var_prefix}SUMMARY_FILE", path)
-        if not isinstance(path, str) or not path:
+        path, other = (cls._given(config, name) for name in ("summary_file", "changes_file"))
+        if not isinstance(path, str) or not path or are_one(path, other):
             return
         run = Run(
             version=cls.get_plugin_version(),
@@ -138,3 +145,14 @@ class ReportingTarget(AudienceTarget):
     def found(self) -> Found | None:
         """Return what the run has found and done; None if it has not begun."""
         return None
+
+
+def _masked(value: Any, told: Callable[[str], str]) -> Any:
+    """Return a document with every text as it may be told."""
+    if isinstance(value, str):
+        return told(value)
+    if isinstance(value, list):
+        return [_masked(each, told) for each in value]
+    if isinstance(value, dict):
+        return {name: _masked(each, told) for name, each in value.items()}
+    return value

@@ -80,6 +80,10 @@ class StreamSettings(NamedTuple):
         return self._replace(**changes)
 
 
+#: Names of letters, digits and hyphens between dots, or an IPv6 address.
+HOST = re.compile(r"(?:[\w-]+\.)*[\w-]+\.?|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings, checked."""
@@ -220,8 +224,6 @@ def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
             "excluded_key_action 'include', which take two operations a key."
         )
     yield from _stream_problems(config)
-    if config.get("changes_file") and config["changes_file"] == config.get("summary_file"):
-        yield "summary_file: is that of changes_file. Name a file for each."
 
 
 def _number_problems(prefix: str, config: Mapping[str, Any]) -> Iterator[str]:
@@ -294,11 +296,11 @@ def _url_problems(api_url: str | None) -> Iterator[str]:
         return
     try:
         url = urlsplit(api_url)
-        host, _ = url.hostname, url.port
+        host, _ = url.hostname or "", url.port
     except ValueError:
         yield "api_url: is no URL. Give one like 'https://app.launchdarkly.com'."
         return
-    if url.scheme not in {"http", "https"} or not host:
+    if url.scheme not in {"http", "https"} or not HOST.fullmatch(host):
         yield "api_url: is no http(s) URL. Give one like 'https://app.launchdarkly.com'."
     elif url.username or url.password or url.query or url.fragment:
         yield "api_url: must hold no user, password, query or fragment."

@@ -185,13 +185,17 @@ class AudienceSink(BatchSink):
         self._problem = None
         try:
             super()._singer_validate_message(record)
-        except MissingKeyPropertiesError:
+        except MissingKeyPropertiesError as error:
             if self._says_empty(row_of(record, self.columns)):
                 return
             self._problem = "it lacks one of the stream's key properties."
             if not self._skips_invalid:
                 self._tell("refuse", self._problem, row_of(record, self.columns))
-                raise
+                # The SDK's text names all that the record has, which may be anything.
+                raise MissingKeyPropertiesError(
+                    f"a record of stream '{self.stream_name}' lacks one of the stream's key "
+                    f"properties ({', '.join(self.key_properties)}). Look at the tap."
+                ) from error
 
     @override
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:

@@ -130,3 +130,37 @@ def test_log_that_cannot_be_set_up_is_told_with_its_variables(
     assert "| ERROR " in line
     assert "the log could not be set up" in line
     assert name in line
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a\\b", "https://a..b", "https://%zz", "https://.", "https://a,b/"]
+)
+def test_address_that_leads_nowhere_is_told_before_anything_is_tried(url: str) -> None:
+    assert "api_url: is no" in problems_of({"api_url": url})
+
+
+@pytest.mark.parametrize(
+    "url", ["https://app.launchdarkly.com", "http://[::1]:9", "https://a-b.c./x"]
+)
+def test_address_that_may_lead_somewhere_is_taken(url: str) -> None:
+    assert TargetLaunchDarkly(config=GOOD | {"api_url": url}).settings.api_url
+
+
+def test_variable_that_is_nested_too_deeply_is_told_by_its_setting() -> None:
+    variables = {f"{VARIABLE}STREAMS": "[" * 100_000, f"{VARIABLE}ACCESS_TOKEN": TOKEN}
+
+    result = run(MODULE, "--config", "ENV", variables=variables)
+
+    assert result.returncode == 1
+    assert "streams: must be object" in result.stderr
+
+
+def test_certificates_that_cannot_be_read_are_told_by_their_variable(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(GOOD | {"api_url": "https://127.0.0.1:9"}))
+    variables = {"REQUESTS_CA_BUNDLE": str(tmp_path / "none.pem")}
+
+    result = run(MODULE, "--config", str(path), "--check", variables=variables)
+
+    assert result.returncode == 1
+    assert "REQUESTS_CA_BUNDLE" in result.stdout

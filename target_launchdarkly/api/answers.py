@@ -16,6 +16,7 @@ from target_launchdarkly.errors import (
     NotFoundError,
     RefusedError,
 )
+from target_launchdarkly.plural import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,11 @@ APPROVAL_REQUIRED = 403_1
 EXPIRING_REFUSED = 403_2
 #: Stands for the 404 of such a request that names nothing which is unknown.
 EXPIRING_UNKNOWN = 404_1
+#: What the library cannot read before it connects.
+CERTIFICATES = (
+    "The certificates that TLS needs cannot be read. Look at the variables REQUESTS_CA_BUNDLE and "
+    "CURL_CA_BUNDLE."
+)
 #: What to do about an answer that a retry would not change, by status or by its hundred.
 REMEDIES = {
     300: "Redirects are not followed, because the token would go elsewhere. Correct api_instance "
@@ -193,7 +199,7 @@ def refusal(status: int, words: Words, call: Call, connection: Connection) -> La
     refused += f"'{connection.environment_key}' was refused (HTTP {status}: {words.quoted})."
     if status == requests.codes.bad_request:
         return RefusedError(
-            f"{refused} The request held {len(call.keys)} operations; none was applied."
+            f"{refused} The request held {counted(len(call.keys), 'operation')}; none was applied."
         )
     if status == requests.codes.not_found:
         return _not_found(refused, words, call, connection)

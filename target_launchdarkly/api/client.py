@@ -11,6 +11,7 @@ import backoff
 import requests
 
 from target_launchdarkly.api.answers import (
+    CERTIFICATES,
     TransientError,
     describe,
     nothing_of,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+
 #: https://launchdarkly.com/docs/api#updates-using-semantic-patch
 SEMANTIC_PATCH = "application/json; domain-model=launchdarkly.semanticpatch"
 
@@ -40,8 +42,7 @@ SEMANTIC_PATCH = "application/json; domain-model=launchdarkly.semanticpatch"
 DOUBT_SECONDS = 900
 #: The longest pause between two retries that LaunchDarkly did not ask for.
 MAX_BACKOFF_SECONDS = 60
-#: More than the system's calls take is as good as for ever.
-MAX_SECONDS = 1_000_000
+MAX_SECONDS = 1_000_000  # more than the system's calls take is as good as for ever
 #: How much of an answer that is none stands in the log at level DEBUG.
 MAX_DEBUGGED_BYTES = 10_000
 #: No part of a path can be one of these, however it is quoted: it leads to another resource.
@@ -106,9 +107,9 @@ class Client:
         """Return seconds that only ever grow."""
         return self._clock.monotonic()
 
-    def session_for(self, url: str) -> requests.Session:
-        """Return a session for a URL that an answer links to. Close it afterwards."""
-        return self._sessions.of_link(url)
+    def session_for(self, url: str, max_seconds: float) -> requests.Session:
+        """Return a session for a URL that an answer links to; see `Sessions.of_link`."""
+        return self._sessions.of_link(url, max_seconds)
 
     def requests_of(self, segment_key: str) -> dict[str, int]:
         """Return the requests sent for a segment by method, e.g. `{"GET": 1, "PATCH": 8}`."""
@@ -299,6 +300,8 @@ class Client:
         except ValueError as error:
             # The library looks where a redirect leads, also if it is not to follow it.
             raise TransientError("the answer leads to no URL") from error
+        except OSError as error:
+            raise LaunchDarklyError(CERTIFICATES) from error
         logger.debug("%s answered %d", call, response.status_code)
         self._note_headers(response)
         if response.status_code in accept:

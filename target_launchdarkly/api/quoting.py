@@ -14,6 +14,7 @@ from typing import Any
 LEFT_OUT = "…"
 #: How many words a quotation has at most.
 MAX_WORDS = 40
+MAX_CODE_CHARACTERS = 100
 #: The words of which LaunchDarkly's codes and messages are made, as far as they are known, and what
 #: may stand between them; no first names, no single letters. https://launchdarkly.com/docs/api#errors
 WORDS = frozenset(
@@ -79,9 +80,9 @@ def told_by(body: Any, content_type: str | None) -> str:
 
 def code(value: object) -> str:
     """Return a code if it is made of words that are let in, e.g. `optimistic_locking_error`."""
-    if isinstance(value, str) and WORDS.issuperset(value.split("_")):
-        return value
-    return ""
+    if not isinstance(value, str) or len(value) > MAX_CODE_CHARACTERS:
+        return ""
+    return value if WORDS.issuperset(value.split("_")) else ""
 
 
 def identifier(text: str) -> str:

@@ -54,13 +54,20 @@ class Sessions:
         session_of_thread: requests.Session = self._local.session
         return session_of_thread
 
-    def of_link(self, url: str) -> requests.Session:
+    def of_link(self, url: str, max_seconds: float) -> requests.Session:
         """Return a session for a URL that an answer links to.
 
         The token goes to the API's own origin only: whoever else the link leads to does not need
         it. Close the session after the one request; redirects are not for it to follow.
+
+        Args:
+            url: The link.
+            max_seconds: What the whole answer may take, however it drips.
         """
-        return self._session(url)
+        session = self._session(url)
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, PunctualAdapter(max_seconds))
+        return session
 
     def _session(self, url: str) -> requests.Session:
         session = requests.Session()

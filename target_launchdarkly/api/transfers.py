@@ -248,7 +248,7 @@ class Transfers:
         """Write a file down; return where else it is to be asked for, or None once it is there."""
         if not is_safe(url):
             raise TransientError("a redirect leads to a place without https")
-        with self.client.session_for(url) as session:
+        with self.client.session_for(url, self._max_seconds) as session:
             # A redirect is followed by another session, which knows whether the token may go there.
             timeout = self.client.request_timeout_seconds
             try:

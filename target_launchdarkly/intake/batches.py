@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
 from datetime import date, time
 from decimal import Decimal
 from importlib.util import find_spec
@@ -51,7 +50,9 @@ def rows(
             with _opened(_located(url, storage), encoding, storage.get("params") or {}) as file:
                 read = _parquet_rows if encoding["format"] == "parquet" else _jsonl_rows
                 yield from read(file, named, way)
-        except (OSError, EOFError, ImportError, ValueError, zlib.error) as error:
+        except InputError:
+            raise
+        except Exception as error:  # those of many libraries, by place and format
             raise InputError(
                 f"the BATCH file '{named}' cannot be read ({_reason(error)}). It must be whole, "
                 "and reachable from this machine until the run ends; batch_config.storage names "

@@ -35,6 +35,8 @@ REQUIRED_PROPERTIES: dict[str, dict[str, type]] = {
 #: Those that a SCHEMA may have; null says the same as none.
 OPTIONAL_LISTS = ("key_properties", "bookmark_properties")
 
+STDIN_CLOSED = "stdin is closed. Pipe the output of a tap into the target."
+
 
 class MessageReader(GenericSingerReader[bytes]):
     """Reads bytes, so that the keys do not depend on the machine's locale."""
@@ -58,7 +60,7 @@ class MessageReader(GenericSingerReader[bytes]):
             InputError: There is none.
         """
         if sys.stdin is None:
-            raise InputError("stdin is closed. Pipe the output of a tap into the target.")
+            raise InputError(STDIN_CLOSED)
         return sys.stdin.buffer
 
     @override

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from datetime import UTC, datetime
 from errno import EACCES
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 from target_launchdarkly.errors import ReportError
 
 NO_FILE = "it is no ordinary file"
+#: stdin, stdout and stderr. A file that stdout was led to gets the STATE lines.
+STREAMS = (0, 1, 2)
 
 
 def place_of(path: str) -> Path:
@@ -32,6 +35,16 @@ def place_of(path: str) -> Path:
     return place
 
 
+def are_one(path: object, other: object) -> bool:
+    """Whether two settings name one file, in whatever spelling."""
+    if not (isinstance(path, str) and isinstance(other, str)):
+        return False
+    try:
+        return place_of(path) == place_of(other)
+    except OSError:
+        return False
+
+
 def size_of_own(path: Path, begins: bytes) -> int | None:
     """Return the size of an earlier run's file; None if there is none.
 
@@ -48,10 +61,18 @@ def size_of_own(path: Path, begins: bytes) -> int | None:
         return None
     if not stat.S_ISREG(found.st_mode):
         raise OSError(0, NO_FILE)
+    if any(_is_same(found, stream) for stream in STREAMS):
+        raise OSError(0, "it is where this process reads or writes already")
     with path.open("rb") as file:
         if found.st_size and file.read(len(begins)) != begins:
             raise OSError(0, "a file is there that no earlier run wrote")
     return found.st_size
+
+
+def _is_same(found: os.stat_result, stream: int) -> bool:
+    with suppress(OSError):
+        return os.path.samestat(found, os.fstat(stream))
+    return False
 
 
 def demand_writable(setting: str, path: str, begins: bytes) -> None:

@@ -9,6 +9,7 @@ import json
 import os
 from collections import Counter
 from contextlib import suppress
+from stat import S_IMODE
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from target_launchdarkly.report.files import cannot_be_written, moment, place_of, size_of_own
@@ -218,9 +219,12 @@ class SummaryFile:
             ReportError: It cannot be written.
         """
         text = f"{json.dumps(content, indent=2)}\n"
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        # A name may be as long as the system allows.
+        beside = self.path.with_name(f".{self.path.name[:200]}.{os.getpid()}")
         try:
             beside.write_text(text, encoding="utf-8")
+            with suppress(FileNotFoundError):
+                beside.chmod(S_IMODE(self.path.stat().st_mode))
             beside.replace(self.path)
         except OSError as error:
             with suppress(OSError):

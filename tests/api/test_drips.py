@@ -9,8 +9,12 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 from failing_runs import MESSAGES, assert_failed
-from running import SEGMENT
+from running import SEGMENT, TOKEN
+
+from target_launchdarkly.api.calls import Connection
+from target_launchdarkly.api.sessions import Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,6 +56,7 @@ def dripping(at_once: str, *then: str) -> Iterator[str]:
 
 SIZED = f"{HEAD}Content-Length: {len(BODY)}\r\n\r\n"
 CHUNKED = f"{HEAD}Transfer-Encoding: chunked\r\n\r\n"
+ELSEWHERE = Connection("http://127.0.0.1:9", "default", "test", "agent")
 PIECES = [f"1\r\n{letter}\r\n" for letter in BODY]
 
 
@@ -85,3 +90,29 @@ def test_answer_that_comes_in_pieces_but_in_time_is_read(sync: Callable[..., Run
     assert run.error is None
     assert again.error is None
     assert "would be added" in again.summary
+
+
+def session_of_link(url: str, max_seconds: float) -> requests.Session:
+    return Sessions(ELSEWHERE, TOKEN).of_link(url, max_seconds)
+
+
+def test_file_that_drips_ends_with_what_it_may_take_as_a_whole() -> None:
+    """However small the pieces: a block of the file would never be full."""
+    with (
+        dripping(f"{HEAD}Content-Length: 1000\r\n\r\n", *("x" * 1_000)) as url,
+        session_of_link(url, TIMEOUT_SECONDS) as session,
+    ):
+        answer = session.get(url, stream=True, timeout=5)
+
+        with pytest.raises(requests.ConnectionError):
+            b"".join(answer.iter_content(262_144))
+
+
+def test_file_that_comes_in_time_is_read_whole_by_the_same_session() -> None:
+    with (
+        dripping(f"{HEAD}Content-Length: 5\r\n\r\n", *"abcde") as url,
+        session_of_link(url, 60) as session,
+    ):
+        answer = session.get(url, stream=True, timeout=5)
+
+        assert b"".join(answer.iter_content(262_144)) == b"abcde"

@@ -91,6 +91,7 @@ def test_key_is_quoted_in_no_spelling(frame: str, spelled: str) -> None:
         ("optimistic_locking_error", "optimistic_locking_error"),
         ("forbidden", "forbidden"),
         ("key_exists", "key_exists"),
+        ("key_" * 30 + "key", "no code that is known here"),
         ("zoe", "no code that is known here"),
         ("invalid_request\nERROR", "no code that is known here"),
         (400, "no code that is known here"),

@@ -53,8 +53,8 @@ LOOKS = [
     Planted(
         "the token goes where the file lies",
         "api/transfers.py",
-        "self.client.session_for(url)",
-        "self.client.session_for(self.client.api_url)",
+        "self.client.session_for(url,",
+        "self.client.session_for(self.client.api_url,",
         only="big",
     ),
 ]

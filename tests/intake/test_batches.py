@@ -162,6 +162,27 @@ def test_missing_file_is_named(sync: Callable[..., Run], tmp_path: Path) -> None
     assert "No such file" in str(run.error)
 
 
+@pytest.mark.parametrize("url", ["reference://x", "tar://x::/nowhere/b.jsonl", "zip://a::b"])
+def test_place_that_a_library_cannot_open_is_told_with_its_file(
+    sync: Callable[..., Run], url: str
+) -> None:
+    """Each kind of place fails in its own way."""
+    run = sync([schema(), batch(url)])
+
+    assert f"the BATCH file '{url}' cannot be read" in str(run.error)
+    assert "batch_config.storage" in str(run.error)
+
+
+@pytest.mark.parametrize("params", [{"compression": 5}, {"mode": "w"}])
+def test_storage_that_a_library_cannot_use_is_told(
+    sync: Callable[..., Run], tmp_path: Path, params: dict[str, Any]
+) -> None:
+    config = {"encoding": {"format": "jsonl"}, "storage": {"root": "", "params": params}}
+    run = sync([schema(), batch(jsonl(tmp_path, members("a")))], batch_config=config)
+
+    assert "cannot be read (TypeError)" in str(run.error)
+
+
 def test_unknown_format_is_refused_with_the_remedy(sync: Callable[..., Run]) -> None:
     run = sync([schema(), batch("file:///x", file_format="avro")])
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from messages import members, schema, state
 
+from target_launchdarkly import boundary
 from target_launchdarkly.discretion import public_url
 from target_launchdarkly.errors import InputError
 from target_launchdarkly.intake import blocks as blocks_room
@@ -52,6 +53,8 @@ def test_lines_as_long_as_allowed_are_read(monkeypatch: pytest.MonkeyPatch) -> N
         ("https://me:opens-doors@host/a.gz", "https://host/a.gz"),
         ("https://me:opens@doors@host/a.gz", "https://host/a.gz"),
         ("simplecache::https://opens-doors@host/a?b=opens-doors#c", "simplecache::https://host/a"),
+        ('data:application/json,{"context_key": "zoe"}', "data:…"),
+        ("DATA:;base64,em9l", "data:…"),
     ],
 )
 def test_public_url_opens_nothing(url: str, expected: str) -> None:
@@ -100,3 +103,17 @@ def test_batch_that_names_no_file_is_refused(
     assert isinstance(run.error, InputError)
     assert str(run.error).startswith("Line 3: ")
     assert "manifest" in str(run.error)
+
+
+def test_record_without_a_key_property_is_told_without_the_names_that_it_has(
+    sync: Callable[..., Run],
+) -> None:
+    """A tap that takes keys for names of columns must not have them told."""
+    odd = {"type": "RECORD", "stream": "audience", "record": {"zoe-1": True, "is_member": True}}
+
+    run = sync([schema(), odd])
+
+    told = str(boundary.told(run.error, 2)) if run.error else ""
+    assert "a record of stream 'audience' lacks one of the stream's key properties" in told
+    assert "context_key" in told
+    assert "zoe-1" not in told

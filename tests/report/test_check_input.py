@@ -106,7 +106,7 @@ def test_segments_that_records_name_are_looked_at(
     assert result.returncode == 1
     assert "no segment 'nope'" in result.stdout
     assert "ok    segment 's8': standard segment" in result.stdout
-    assert "warn  segments: 3 more that records name were not looked at" in result.stdout
+    assert "warn  segments: more that records name (3) were not looked at" in result.stdout
     assert "none to look at" not in result.stdout
 
 
