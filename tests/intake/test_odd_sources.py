@@ -111,7 +111,7 @@ def test_record_without_a_key_property_is_told_without_the_names_that_it_has(
     """A tap that takes keys for names of columns must not have them told."""
     odd = {"type": "RECORD", "stream": "audience", "record": {"zoe-1": True, "is_member": True}}
 
-    run = sync([schema(), odd])
+    run = sync([schema(key_properties=["context_key"]), odd])
 
     told = str(boundary.told(run.error, 2)) if run.error else ""
     assert "a record of stream 'audience' lacks one of the stream's key properties" in told
