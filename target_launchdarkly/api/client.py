@@ -267,8 +267,8 @@ class Client:
 
     def _give_up(self, call: Call, failure: TransientError, pause: float) -> NoReturn:
         raise LaunchDarklyError(
-            f"{call} failed: {failure}, and the next try in {pause:.0f} s would pass "
-            f"max_retry_seconds ({self._connection.max_retry_seconds:g}). Asked was "
+            f"{call} failed: {failure}, and the next try in {min(pause, MAX_SECONDS):.0f} s would "
+            f"pass max_retry_seconds ({self._connection.max_retry_seconds:g}). Asked was "
             f"{call.public_url}: if that is not your account's instance, set api_instance to 'us', "
             "'eu' or 'federal'. Else run again later; a rerun continues where this run ended."
         ) from failure
