@@ -35,8 +35,12 @@ class Image:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.folder = root
-        self.variables = {"PROJECT": PROJECT, "PATH": os.environ["PATH"]}
-        self.variables["PATH"] = f"{Path(sys.executable).parent}:{self.variables['PATH']}"
+        self.variables: dict[str, str] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a stage: of the one before, it knows no variable."""
+        self.variables = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
     def inside(self, text: str) -> str:
         """Lead the paths of a command or variable into the folder."""
@@ -92,10 +96,10 @@ def test_image_starts_meltano_with_the_projects_plugins(tmp_path: Path, sandbox:
     sandbox.add_segment("premium-users")
     _, build, final = re.split(r"^FROM .*$", DOCKERFILE.read_text(), flags=re.MULTILINE)
     image = Image(tmp_path)
+    image.variables["PROJECT"] = PROJECT
     for instruction, text in steps(build):
         image.step(instruction, text)
-    # A stage begins without the variables of the one before.
-    image.variables.clear()
+    image.begin()
     # Of the last stage, what is not about files, which are where they were.
     for instruction, text in steps(final):
         if instruction in {"ENV", "WORKDIR"}:
