@@ -174,6 +174,7 @@ class CommandTarget(ReportingTarget):
 
     def look_at(self, file_input: IO[str]) -> Judged:
         """Read an input and return how a run would judge it; nothing is sent."""
+        # Whoever makes sinks knows how.
         raise NotImplementedError
 
     def check(self, discretion: Discretion, file_input: IO[str] | None) -> NoReturn:

@@ -113,11 +113,10 @@ class ConfiguredTarget(Target):
     @classmethod
     def _given(cls, config: _ConfigInput | None, name: str) -> Any:
         """Return a setting as it was given, unchecked; None if it was not."""
-        if config is None:
-            return None
-        found = config.config.get(name)
-        is_read = config.parse_env
-        return os.environ.get(f"{cls._env_var_prefix}{name.upper()}", found) if is_read else found
+        found = config.config.get(name) if config else None
+        if config and config.parse_env:
+            found = os.environ.get(f"{cls._env_var_prefix}{name.upper()}", found)
+        return found
 
     @classmethod
     def warn_of_variables(cls) -> None:

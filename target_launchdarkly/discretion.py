@@ -30,10 +30,9 @@ def public_url(url: str) -> str:
 
     Example: `s3://me:secret@bucket/a.gz?X-Amz-Signature=…` becomes `s3://bucket/a.gz`.
     """
-    if url.lower().startswith("data:"):
-        # It is no place, but what would be there.
-        return "data:…"
-    return re.sub(r"//[^/]*@", "//", re.split(r"[?#]", url)[0])
+    # What stands behind `data:` is no place, but what would be there.
+    place = re.sub(r"(^|::)data:.*", r"\1data:…", url, flags=re.IGNORECASE | re.DOTALL)
+    return re.sub(r"//[^/]*@", "//", re.split(r"[?#]", place)[0])
 
 
 class Discretion:

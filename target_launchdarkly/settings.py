@@ -48,6 +48,8 @@ __all__ = [
 
 #: Settings that may be a fraction, which the SDK reads from a config file as a Decimal.
 FRACTIONS = ("max_removal_percent", "request_timeout", "max_retry_seconds", "max_import_seconds")
+#: Names of letters, digits and hyphens between dots, or an IPv6 address.
+HOST = re.compile(r"(?:[\w-]+\.)*[\w-]+\.?|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)
 
 
 class StreamSettings(NamedTuple):
@@ -78,10 +80,6 @@ class StreamSettings(NamedTuple):
         elif "segment_key_field" in changes:
             changes["segment_key"] = None
         return self._replace(**changes)
-
-
-#: Names of letters, digits and hyphens between dots, or an IPv6 address.
-HOST = re.compile(r"(?:[\w-]+\.)*[\w-]+\.?|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,9 @@ ROOMS: dict[str, set[str]] = {
     "api/limits": set(),
     "api/quoting": set(),
     "api/shapes": {"api/quoting"},
-    "api/answers": {"errors", "plural", "api/calls", "api/quoting", "api/shapes"},
+    "api/answers": {
+        *("errors", "plural", "api/calls", "api/punctual", "api/quoting", "api/shapes"),
+    },
     "api/punctual": set(),
     "api/sessions": {"api/links", "api/punctual"},
     "api/client": {

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 
 from target_launchdarkly.api import quoting
+from target_launchdarkly.api.punctual import TooLongError
 from target_launchdarkly.api.shapes import ShapeError, UserSegment
 from target_launchdarkly.errors import (
     ForbiddenError,
@@ -19,7 +20,7 @@ from target_launchdarkly.errors import (
 from target_launchdarkly.plural import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from target_launchdarkly.api.calls import Call, Connection
 
@@ -76,7 +77,9 @@ class TransientError(Exception):
 
 def describe(error: requests.RequestException) -> str:
     """Return why a request got no answer."""
-    cause = _innermost(error)
+    if any(isinstance(cause, TooLongError) for cause in _causes(error)):
+        return "it took longer than max_import_seconds"
+    *_, cause = _causes(error)
     # A timeout in the middle of an answer comes as an error of the connection.
     if isinstance(error, requests.Timeout) or isinstance(cause, TimeoutError):
         return "no answer within request_timeout"
@@ -89,12 +92,15 @@ def describe(error: requests.RequestException) -> str:
     return f"the connection failed ({type(cause).__name__})"
 
 
-def _innermost(error: BaseException) -> BaseException:
-    """Return what really happened; its class is told, as texts may hold URLs and addresses."""
-    cause: BaseException = error
-    while (inner := cause.__cause__ or cause.__context__) is not None:
-        cause = inner
-    return cause
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what led to it, what really happened last.
+
+    Of that, the class is told: texts may hold URLs and addresses.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def nothing_of(response: requests.Response, call: Call) -> None:

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-
 #: https://launchdarkly.com/docs/api#updates-using-semantic-patch
 SEMANTIC_PATCH = "application/json; domain-model=launchdarkly.semanticpatch"
 
@@ -42,7 +41,8 @@ SEMANTIC_PATCH = "application/json; domain-model=launchdarkly.semanticpatch"
 DOUBT_SECONDS = 900
 #: The longest pause between two retries that LaunchDarkly did not ask for.
 MAX_BACKOFF_SECONDS = 60
-MAX_SECONDS = 1_000_000  # more than the system's calls take is as good as for ever
+#: More than the system's calls take is as good as for ever.
+MAX_SECONDS = 1_000_000
 #: How much of an answer that is none stands in the log at level DEBUG.
 MAX_DEBUGGED_BYTES = 10_000
 #: No part of a path can be one of these, however it is quoted: it leads to another resource.
@@ -102,10 +102,6 @@ class Client:
     def request_timeout_seconds(self) -> float:
         """How long to wait for an answer; at most `MAX_SECONDS`."""
         return min(self._connection.request_timeout_seconds, MAX_SECONDS)
-
-    def monotonic(self) -> float:
-        """Return seconds that only ever grow."""
-        return self._clock.monotonic()
 
     def session_for(self, url: str, max_seconds: float) -> requests.Session:
         """Return a session for a URL that an answer links to; see `Sessions.of_link`."""
@@ -301,6 +297,9 @@ class Client:
             # The library looks where a redirect leads, also if it is not to follow it.
             raise TransientError("the answer leads to no URL") from error
         except OSError as error:
+            if error.errno is not None:
+                raise
+            # The library's own words, before it connects.
             raise LaunchDarklyError(CERTIFICATES) from error
         logger.debug("%s answered %d", call, response.status_code)
         self._note_headers(response)

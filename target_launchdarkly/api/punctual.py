@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import socket
 
 
+class TooLongError(TimeoutError):
+    """An answer came, but not whole within what all of it may take."""
+
+
 class PunctualAdapter(HTTPAdapter):
     """Reads answers that end in time.
 
@@ -74,6 +78,7 @@ class _PunctualFile(io.RawIOBase):
         self._socket = sock
         self._file = file
         self._timeout_seconds = sock.gettimeout()
+        self._late = TimeoutError if whole_seconds is None else TooLongError
         self._deadline: float | None = None
         within = self._timeout_seconds if whole_seconds is None else whole_seconds
         if within is not None:
@@ -86,16 +91,22 @@ class _PunctualFile(io.RawIOBase):
         """Read what has come.
 
         Raises:
-            TimeoutError: The moment is over.
+            TooLongError: The moment is over, and was that of a whole answer.
+            TimeoutError: It was not, or a single read took too long.
         """
         if self._deadline is not None:
             left_seconds = self._deadline - time.monotonic()
             if left_seconds <= 0:
-                raise TimeoutError("timed out")
+                raise self._late("timed out")
             # A single read may take no longer than it might anyway.
             waits = (each for each in (left_seconds, self._timeout_seconds) if each is not None)
             self._socket.settimeout(min(waits))
-        read: int | None = self._file.readinto(buffer)
+        try:
+            read: int | None = self._file.readinto(buffer)
+        except TimeoutError as error:
+            if self._deadline is not None and time.monotonic() >= self._deadline:
+                raise self._late("timed out") from error
+            raise
         return read
 
     def close(self) -> None:

@@ -261,12 +261,6 @@ class Transfers:
                     return urljoin(url, response.headers["Location"])
                 if response.status_code != requests.codes.ok:
                     raise TransientError(f"HTTP {response.status_code}")
-                self._save_blocks(response, file)
+                for block in response.iter_content(DOWNLOAD_BLOCK_BYTES):
+                    file.write(block)
         return None
-
-    def _save_blocks(self, response: requests.Response, file: IO[bytes]) -> None:
-        deadline = self.client.monotonic() + self._max_seconds
-        for block in response.iter_content(DOWNLOAD_BLOCK_BYTES):
-            file.write(block)
-            if self.client.monotonic() > deadline:
-                raise TransientError("it took longer than max_import_seconds")

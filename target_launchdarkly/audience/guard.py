@@ -43,8 +43,9 @@ def excess(plan: Plan, max_removal_percent: float, *, is_snapshot: bool) -> str 
         # A number that lags behind may be less than how many are seen to leave.
         members = max(shown, leaving)
         if leaving * 100 > members * allowed:
+            all_members = counted(members, "member")
             return (
-                f"{leaving:,} of the {members:,} members of kind '{plan.context_kind}' {of_whom} "
+                f"{leaving:,} of the {all_members} of kind '{plan.context_kind}' {of_whom} "
                 f"would leave ({leaving * 100 / members:.1f} %), and max_removal_percent is "
                 f"{max_removal_percent:g}. Look whether the audience is right; if it is, raise "
                 f"max_removal_percent to {ceil(leaving * 100 / members)} for one run."

@@ -50,7 +50,7 @@ def rows(
             with _opened(_located(url, storage), encoding, storage.get("params") or {}) as file:
                 read = _parquet_rows if encoding["format"] == "parquet" else _jsonl_rows
                 yield from read(file, named, way)
-        except InputError:
+        except (InputError, MemoryError):
             raise
         except Exception as error:  # those of many libraries, by place and format
             raise InputError(

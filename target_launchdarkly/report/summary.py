@@ -219,8 +219,8 @@ class SummaryFile:
             ReportError: It cannot be written.
         """
         text = f"{json.dumps(content, indent=2)}\n"
-        # A name may be as long as the system allows.
-        beside = self.path.with_name(f".{self.path.name[:200]}.{os.getpid()}")
+        # A name may be as long as the system allows, in bytes: a character has four at most.
+        beside = self.path.with_name(f".{self.path.name[:50]}.{os.getpid()}")
         try:
             beside.write_text(text, encoding="utf-8")
             with suppress(FileNotFoundError):

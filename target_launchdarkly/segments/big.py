@@ -114,7 +114,7 @@ class BigSegment:
             self._count_unsent(plan, planner.policy)
             self._count_replaced(plan)
             return
-        self._plans.note(plan)
+        self._plans.note_sending(plan)
         if not plan.is_empty or self._client.has_doubts(self.key):
             self._make_hold(plan, planner)
         if planner.is_snapshot(self.key):

@@ -144,7 +144,7 @@ class BigPlans:
         self._exports.demand_alike(seen, self._first)
         return self._seen(planner, seen)
 
-    def note(self, plan: BigPlan) -> None:
+    def note_sending(self, plan: BigPlan) -> None:
         """Take note of a plan that is about to be sent."""
         self._sent_up_to = plan.up_to
         if plan.way == "unseen":

@@ -13,6 +13,7 @@ import requests
 from failing_runs import MESSAGES, assert_failed
 from running import SEGMENT, TOKEN
 
+from target_launchdarkly.api.answers import describe
 from target_launchdarkly.api.calls import Connection
 from target_launchdarkly.api.sessions import Sessions
 
@@ -104,8 +105,21 @@ def test_file_that_drips_ends_with_what_it_may_take_as_a_whole() -> None:
     ):
         answer = session.get(url, stream=True, timeout=5)
 
-        with pytest.raises(requests.ConnectionError):
+        with pytest.raises(requests.ConnectionError) as caught:
             b"".join(answer.iter_content(262_144))
+    assert describe(caught.value) == "it took longer than max_import_seconds"
+
+
+def test_file_whose_next_byte_does_not_come_is_told_by_the_timeout_of_a_read() -> None:
+    with (
+        dripping(f"{HEAD}Content-Length: 1000\r\n\r\n", *[""] * 1_000) as url,
+        session_of_link(url, 60) as session,
+    ):
+        answer = session.get(url, stream=True, timeout=TIMEOUT_SECONDS)
+
+        with pytest.raises(requests.ConnectionError) as caught:
+            b"".join(answer.iter_content(262_144))
+    assert describe(caught.value) == "no answer within request_timeout"
 
 
 def test_file_that_comes_in_time_is_read_whole_by_the_same_session() -> None:

@@ -55,6 +55,7 @@ def test_lines_as_long_as_allowed_are_read(monkeypatch: pytest.MonkeyPatch) -> N
         ("simplecache::https://opens-doors@host/a?b=opens-doors#c", "simplecache::https://host/a"),
         ('data:application/json,{"context_key": "zoe"}', "data:…"),
         ("DATA:;base64,em9l", "data:…"),
+        ("simplecache::data:,zoe", "simplecache::data:…"),
     ],
 )
 def test_public_url_opens_nothing(url: str, expected: str) -> None:

@@ -133,16 +133,8 @@ def test_token_that_may_not_export_a_big_snapshot_is_told(
     ("settings", "lacks"),
     [
         pytest.param({}, "action updateIncluded.", id="members-alone"),
-        pytest.param(
-            {"removal_action": "exclude"},
-            "actions updateIncluded and updateExcluded.",
-            id="exclude",
-        ),
-        pytest.param(
-            {"excluded_key_action": "include"},
-            "actions updateIncluded and updateExcluded.",
-            id="lift",
-        ),
+        pytest.param({"removal_action": "exclude"}, BOTH, id="exclude"),
+        pytest.param({"excluded_key_action": "include"}, BOTH, id="lift"),
     ],
 )
 def test_only_rights_that_a_run_uses_are_demanded(

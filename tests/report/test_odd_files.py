@@ -141,10 +141,11 @@ def test_token_that_stands_for_another_setting_is_in_no_summary(
     assert "[access token]" in path.read_text()
 
 
+@pytest.mark.parametrize("name", ["s" * 250, "ß" * 125, "\U0001d530" * 62])
 def test_long_name_and_own_rights_of_a_summary_are_kept(
-    command: Callable[..., Any], tmp_path: Path
+    command: Callable[..., Any], tmp_path: Path, name: str
 ) -> None:
-    path = tmp_path / ("s" * 250)
+    path = tmp_path / name
     assert command(MESSAGES, summary_file=str(path)).returncode == 0
     path.chmod(0o640)
 
