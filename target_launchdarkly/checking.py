@@ -120,13 +120,13 @@ class LookingSink(AudienceSink):
         self._target.look.warnings.setdefault(self.stream_name, []).append(warning)
 
     @override
-    def _take(self, row: Row, problem: str | None = None) -> None:
+    def _take(self, row: Row, problem: str | None = None) -> Line | None:
         try:
-            super()._take(row, problem)
+            return super()._take(row, problem)
         except StreamError as error:
-            self.line = None
             told = str(error).removeprefix(f"stream '{self.stream_name}' ")
             self._target.look.broken.setdefault(self.stream_name, told)
+            return None
 
     @override
     def _reject(self, problem: str, row: Row, line: Line | None = None) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from target_launchdarkly.audience.planner import Planner
     from target_launchdarkly.audience.streams import Feed, Stream, Streams
+    from target_launchdarkly.audience.words import Words
     from target_launchdarkly.intake.columns import Columns
     from target_launchdarkly.intake.membership import Membership, Row
     from target_launchdarkly.report.changes import Changes
@@ -46,6 +47,8 @@ class AudienceTarget(ConfiguredTarget):
     segments: Segments
     streams: Streams
     planner: Planner
+    #: What the streams said.
+    words: Words
     #: Epoch milliseconds of the run, by which its records say whether a membership has ended.
     now_ms: int
     #: Where it is told who changes.
@@ -112,41 +115,47 @@ class AudienceSink(BatchSink):
         #: By the tap's stream and the segment.
         self._lines: dict[tuple[str, str], Line] = {}
         self._invalid_warned = False
-        #: Where the last record went; None if it could not be used.
-        self.line: Line | None = None
         #: Why the record in work cannot be used, if the SDK has found that.
         self._problem: str | None = None
         target.columns[stream_name] = self.columns
         target.layout += 1
 
-    def take(self, row: Row, version: object) -> None:
+    def take(self, row: Row, version: object) -> Line | None:
         """Process a record, as the target would, from what is read of it.
 
         Args:
             row: A record that has its key properties.
             version: That of the RECORD message.
 
+        Returns:
+            Where it went; None if it could not be used.
+
         Raises:
             TargetError: The record says no membership, or its segment cannot be synced.
         """
         self._target.tap_stream = self.stream_name
-        self._target.streams.note_record(self.stream_name, version)
-        self.tally_record_read()
-        self._take(row)
-        self.record_counter_metric.increment()
+        self._note_taken(version, 1)
+        return self._take(row)
 
     def tally_plain(self, line: Line, version: object, records: int, not_acted_on: int) -> None:
         """Count records whose words went straight to their voice, or that say nothing.
 
-        They are like the one before them in all but key and flag.
+        Args:
+            line: Where they went; one that this sink took went there too.
+            version: That of their RECORD messages.
+            records: How many they are.
+            not_acted_on: How many of them say nothing.
         """
-        self.tally_record_read(records)
-        self.record_counter_metric.increment(records)
-        self._target.streams.note_record(self.stream_name, version, records)
+        self._note_taken(version, records)
         line.stream.completeness.arrived += records
         line.feed.rows.count += records
         line.tally.records += records
         line.tally.not_acted_on += not_acted_on
+
+    def _note_taken(self, version: object, records: int) -> None:
+        self._target.streams.note_record(self.stream_name, version, records)
+        self.tally_record_read(records)
+        self.record_counter_metric.increment(records)
 
     @property
     def tells_skipped(self) -> bool:
@@ -201,8 +210,7 @@ class AudienceSink(BatchSink):
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         self._take(context["row"], self._problem)
 
-    def _take(self, row: Row, problem: str | None = None) -> None:
-        self.line = None
+    def _take(self, row: Row, problem: str | None = None) -> Line | None:
         target = self._target
         stream = target.streams[target.tap_stream, self.stream_name]
         stream.completeness.arrived += 1
@@ -212,12 +220,12 @@ class AudienceSink(BatchSink):
             self._reject(str(error), row)
             stream.completeness.unreadable += 1
             target.segments.without_segment += 1
-            return
+            return None
         if self.stream.is_snapshot and self.columns.size is not None:
             names_nobody = self._says_empty(row)
             line.feed.rows.note(row.size, names_nobody=names_nobody)
             if names_nobody:
-                return
+                return None
         line.tally.records += 1
         try:
             membership = self.rule.read(row)
@@ -226,9 +234,9 @@ class AudienceSink(BatchSink):
         if problem:
             self._reject(problem, row, line)
             self._leave_out(line, row)
-            return
+            return None
         self._say(line, row, membership)
-        self.line = line
+        return line
 
     def _warn(self, warning: str) -> None:
         self.logger.warning("%s", warning)

@@ -86,7 +86,7 @@ class TargetLaunchDarkly(CommandTarget):
         return self.segments_class(transfers, requests, self.settings.create_segment, self.changes)
 
     @cached_property
-    def words(self) -> Words:
+    def words(self) -> Words:  # type: ignore[override]
         """What the streams of this run said."""
         return Words()
 
@@ -175,8 +175,7 @@ class TargetLaunchDarkly(CommandTarget):
                 message = {"type": "RECORD", "stream": name, "record": rows, "version": version}
                 self._process_record_message(message)
             else:
-                way.take_rows(rows, version)
-                records.settle()
+                records.take_rows(iter(rows), way.likes(rows, version))
 
     # Checkpoints and STATE
 

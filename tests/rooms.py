@@ -94,7 +94,7 @@ ROOMS: dict[str, set[str]] = {
     "intake/reader": {"errors", "intake/membership"},
     "intake/ways": {
         *("errors", "audience/words"),
-        *("intake/membership", "intake/moments", "intake/rows"),
+        *("intake/membership", "intake/rows"),
     },
     "intake/records": {"intake/blocks", "intake/ways"},
     "report/files": {"errors"},
@@ -177,7 +177,7 @@ ROOMS_FOR_TYPES: dict[str, set[str]] = {
     "intake/batches": {"intake/ways"},
     "intake/reader": {"intake/records"},
     "intake/ways": {"sinks"},
-    "intake/records": {"sinks"},
+    "intake/records": {"intake/membership", "sinks"},
     "sinks": {
         *("audience/planner", "audience/streams", "report/changes", "report/tally"),
         "segments/segments",

@@ -113,7 +113,7 @@ def _jsonl_rows(
         if way:
             try:
                 block.decode()
-                rows_of_block = way.decode_lines(block)
+                rows_of_block = way.decoder.decode_lines(block)
             except (ValueError, RecursionError):
                 pass
             else:
@@ -132,7 +132,7 @@ def _row_or_record(
     try:
         line.decode()
         if way:
-            return [way.decode(line)]
+            return [way.decoder.decode(line)]
     except (ValueError, RecursionError):
         pass
     return _record(line, number_of_line, named)
@@ -154,16 +154,19 @@ def _parquet_rows(
     way: Way | None,
 ) -> Iterator[list[Row] | dict[str, Any]]:
     from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]  # noqa: PLC0415 an extra, and slow to import
+    from pyarrow.types import is_nested  # type: ignore[import-untyped]  # noqa: PLC0415
 
     parquet = ParquetFile(file)
-    names = parquet.schema_arrow.names
-    if way is None or not set(names).issuperset(way.sink.key_properties):
+    fields = {field.name: field.type for field in parquet.schema_arrow}
+    read = [name for name in fields if way and name in way.names]
+    has_keys = way is not None and fields.keys() >= set(way.sink.key_properties)
+    if way is None or not has_keys or any(is_nested(fields[name]) for name in read):
         for batch in parquet.iter_batches():
-            lists = [_column(batch, name) for name in names]
+            lists = [_column(batch, name) for name in fields]
             for values in zip(*lists, strict=True):
-                yield dict(zip(names, values, strict=True))
+                yield dict(zip(fields, values, strict=True))
         return
-    for batch in parquet.iter_batches(columns=[name for name in names if name in way.names]):
+    for batch in parquet.iter_batches(columns=read):
         columns = {name: _column(batch, name) for name in batch.schema.names}
         yield rows_of(columns, batch.num_rows, way.sink.columns)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from target_launchdarkly.errors import InvalidRecordError
 from target_launchdarkly.intake.moments import moment_ms
@@ -65,17 +65,17 @@ def integer(text: str) -> int | Decimal:
     return int(text) if len(text) <= MAX_KEY_DIGITS else Decimal(text)
 
 
-class Row(Protocol):
-    """What is read of a record; ABSENT for a property that it does not have."""
+class Row(NamedTuple):
+    """What is read of a record; ABSENT for a property that it does not have, and must have."""
 
-    key: Any
-    flag: Any
+    key: Any = ABSENT
+    flag: Any = ABSENT
     #: When the source deleted the row.
-    deleted: Any
-    segment: Any
-    size: Any
+    deleted: Any = None
+    segment: Any = ABSENT
+    size: Any = ABSENT
     #: When membership ends.
-    expires: Any
+    expires: Any = None
 
 
 class Membership(NamedTuple):
@@ -135,9 +135,7 @@ class MembershipRule(NamedTuple):
 
 def is_deleted(deleted_at: object) -> bool:
     """Whether the source has deleted a row; its flag is then not looked at."""
-    if isinstance(deleted_at, str):
-        return bool(deleted_at.strip())
-    return deleted_at is not None and deleted_at is not ABSENT
+    return bool(deleted_at.strip() if isinstance(deleted_at, str) else deleted_at)
 
 
 def context_key(value: object, name: str) -> str:

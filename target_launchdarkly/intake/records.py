@@ -7,20 +7,27 @@ stream map changes, goes the SDK's way, in its turn, and means the same there.
 
 from __future__ import annotations
 
-from operator import length_hint
-from typing import IO, TYPE_CHECKING, Any, Union
+from contextlib import suppress
+from itertools import groupby
+from operator import itemgetter, length_hint
+from typing import IO, TYPE_CHECKING, Any, Literal, Union
 
 from singer_sdk.mapper import SameRecordTransform
 
 from target_launchdarkly.intake.blocks import blocks
-from target_launchdarkly.intake.ways import Way
+from target_launchdarkly.intake.ways import Lane, Way
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from singer_sdk.mapper import StreamMap
 
+    from target_launchdarkly.intake.membership import Row
+    from target_launchdarkly.intake.ways import Like
     from target_launchdarkly.sinks import AudienceTarget
+
+#: So many lanes are remembered: one for each segment, but a size may be another in each row.
+MAX_LANES = 1_000
 
 
 class Records:
@@ -32,27 +39,24 @@ class Records:
 
     def __init__(self, target: AudienceTarget) -> None:
         self._target = target
-        #: The lines before the block in work; the way that takes the block, or what is left of it.
-        self._before = 0
-        self._way: Way | None = None
-        self._todo: Iterator[bytes] | None = None
-        #: Whether the line after the one in work was read, to see that it is none of these.
-        self._is_ahead = False
-        #: How many records were taken, those of BATCH files as well, and how many as lines.
-        self.taken = self.lines = 0
+        #: The last line that was begun or is about to be, and what of these is still to be taken.
+        self._last_line = 0
+        self._todo: Iterator[Row] = iter(())
+        #: How many lines were taken.
+        self.lines = 0
         self._layout = 0
         self._ways: dict[str, Way] = {}
         #: By the type of a decoded message.
         self._way_of: dict[type, Way] = {}
-        self._decode: Callable[[bytes], Any] = _decode_nothing
-        self._decode_lines: Callable[[bytes], list[Any]] = _decode_no_lines
+        #: Decodes RECORD messages of the streams that have a way; None if none has.
+        self._decoder: Any = None
+        #: By what their rows have in common.
+        self._lanes: dict[Like, Lane] = {}
 
     @property
     def line_number(self) -> int:
         """The line in work, counted from 1."""
-        if self._todo is not None:
-            return self._before - length_hint(self._todo) - self._is_ahead
-        return self._before + (self._way.position if self._way else 0)
+        return self._last_line - length_hint(self._todo)
 
     def rest(self, source: IO[bytes]) -> Iterator[bytes]:
         """Take what can be taken, and yield every other line in its turn.
@@ -61,100 +65,117 @@ class Records:
             TargetError: As the SDK's way would, at the same line.
         """
         for block in blocks(source.read1):  # type: ignore[attr-defined]
-            if not self._take_block(block):
-                yield from self._rest_of(block.split(b"\n"))
-            self.settle()
-
-    def _take_block(self, block: bytes) -> bool:
-        """Take a block that holds records of one stream alone; return whether it did."""
-        try:
-            # What is passed over is not looked at, and a line that is not UTF-8 is none.
-            block.decode()
-            messages = self._decode_lines(block)
-        except (ValueError, RecursionError):
-            return False
-        types = {*map(type, messages)}
-        way = self._way_of.get(types.pop()) if len(types) == 1 else None
-        if way is None or len(messages) != block.count(b"\n") + 1:
-            return False
-        way.position = 0
-        self._way = way
-        way.take_block(messages)
-        self._way = None
-        self._before += len(messages)
-        self.lines += len(messages)
-        return True
-
-    def _rest_of(self, lines: list[bytes]) -> Iterator[bytes]:
-        todo = self._todo = iter(lines)
-        self._before += len(lines)
-        decode, way_of = self._decode, self._way_of
-        try:
-            for line in todo:
-                # Nothing but the decoding: its errors alone mean another way for the line.
-                try:
-                    line.decode()
-                    message = decode(line)
-                except (ValueError, RecursionError):
-                    message = None
-                way = way_of.get(message.__class__)
-                if way is not None:
-                    way.take(message.record, message.version)
-                    self.lines += 1
+            for is_foreign, several in self._pieces(block):
+                if not is_foreign:
+                    self._take([*several])
                     continue
-                self._is_ahead = True
-                self.settle()
-                self._is_ahead = False
-                yield line
-                if self._layout != self._target.layout:
+                for line in several:
+                    self._last_line += 1
+                    yield line
                     self._compile()
-                    decode, way_of = self._decode, self._way_of
-            self._todo = None
+
+    def _pieces(self, block: bytes) -> Iterable[tuple[bool, Iterable[Any]]]:
+        """Return RECORD messages that have a way decoded, and other lines as they are."""
+        if self._decoder:
+            # What is passed over is not looked at, and a line that is not UTF-8 is none.
+            with suppress(ValueError, RecursionError):
+                block.decode()
+                messages = self._decoder.decode_lines(block)
+                if len(messages) == block.count(b"\n") + 1:
+                    return [(False, messages)]
+        return groupby(map(self._decoded, block.split(b"\n")), lambda each: type(each) is bytes)
+
+    def _decoded(self, line: bytes) -> Any:
+        if self._decoder:
+            with suppress(ValueError, RecursionError):
+                line.decode()
+                return self._decoder.decode(line)
+        return line
+
+    def _take(self, messages: list[Any]) -> None:
+        rows = [message.record for message in messages]
+        # Looked at only where there are several: most inputs are one stream.
+        kinds = {*map(type, messages)} if len(self._ways) > 1 else {*self._way_of}
+        way = self._way_of[kinds.pop()]
+        if way.is_even and not kinds:
+            likes = way.likes(rows, None)
+        else:
+            likes = [
+                (self._way_of[type(message)], message.version, row.segment, row.size)
+                for message, row in zip(messages, rows, strict=True)
+            ]
+        self._last_line += len(rows)
+        self._todo = iter(rows)
+        self.take_rows(self._todo, likes)
+        self.lines += len(rows)
+
+    def take_rows(self, rows: Iterator[Row], likes: list[Like]) -> None:
+        """Take rows, in order.
+
+        Args:
+            rows: Those of messages or of a BATCH file.
+            likes: What each has in common with others.
+
+        Raises:
+            TargetError: As the SDK's way would.
+        """
+        try:
+            if likes and likes.count(likes[0]) == len(likes):
+                self._take_alike(rows, likes[0])
+            else:
+                for like, run in groupby(zip(likes, rows, strict=True), itemgetter(0)):
+                    self._take_alike(map(itemgetter(1), run), like)
         finally:
-            self._count()
+            self._settle()
+        self._target.words.make_room()
+        self._target.look_at_age()
+
+    def _take_alike(self, rows: Iterator[Row], like: Like) -> None:
+        way, version, *_ = like
+        while True:
+            lane = self._lanes.get(like)
+            row = lane.take(rows) if lane else next(rows, None)
+            if row is None:
+                return
+            line = way.sink.take(row, version)
+            if line and not line.feed.voice.has_moments and not lane:
+                if len(self._lanes) >= MAX_LANES:
+                    self._settle()
+                    self._lanes.clear()
+                self._lanes[like] = Lane(like, line)
+
+    def _settle(self) -> None:
+        for lane in self._lanes.values():
+            lane.settle()
 
     def way_of(self, stream_name: str) -> Way | None:
         """Return how rows of a stream's BATCH files are taken; None for the SDK's way."""
-        if self._layout != self._target.layout:
-            self._compile()
+        self._compile()
         return self._ways.get(stream_name)
 
-    def settle(self) -> None:
-        """Hand over what was counted, and let a checkpoint be made if it is due."""
-        if self._count():
-            self._target.look_at_age()
-
-    def _count(self) -> int:
-        taken = sum(way.count() for way in self._ways.values())
-        self.taken += taken
-        return taken
-
     def _compile(self) -> None:
-        """Look at the streams again: one is new, or has another sink."""
+        """Look at the streams again if one is new, or has another sink."""
+        if self._layout == self._target.layout:
+            return
         import msgspec  # noqa: PLC0415 not before there is something to decode
 
-        self._count()
         self._layout = self._target.layout
+        known, self._ways = self._ways, {}
         for name, stream_maps in self._target.mapper.stream_maps.items():
             sink = self._target.sink_of(name) if _is_identity(name, stream_maps) else None
-            known = self._ways.get(name)
-            if sink is None:
-                self._ways.pop(name, None)
-            elif known is None or known.sink is not sink:
-                try:
-                    self._ways[name] = Way(sink)
-                except ValueError:
-                    # A name that is not valid Unicode can be read by the SDK's way only.
-                    self._ways.pop(name, None)
+            way = known.get(name)
+            # A name that is not valid Unicode can be read by the SDK's way only.
+            with suppress(ValueError):
+                if sink is not None:
+                    self._ways[name] = way if way and way.sink is sink else Way(sink)
         self._way_of = {way.message_type: way for way in self._ways.values()}
-        self._decode, self._decode_lines = _decode_nothing, _decode_no_lines
+        self._decoder = None
         if self._ways:
-            # One more than there are, because msgspec lets the tag of a lone type be absent.
+            # One more than there are, as msgspec lets the tag of a lone type be absent.
             beside = f"{max(self._ways, key=len)}+"
-            other = msgspec.defstruct("Other", [], tag_field="stream", tag=beside)
-            types = (*self._way_of, other)
-            decoder = msgspec.json.Decoder(Union[types])  # noqa: UP007 known only here
-            self._decode, self._decode_lines = decoder.decode, decoder.decode_lines
+            nothing = [("record", Literal["nothing is"])]
+            other = msgspec.defstruct("Other", nothing, tag_field="stream", tag=beside)
+            self._decoder = msgspec.json.Decoder(Union[(*self._way_of, other)])
 
 
 def _is_identity(name: str, stream_maps: list[StreamMap]) -> bool:
@@ -162,12 +183,3 @@ def _is_identity(name: str, stream_maps: list[StreamMap]) -> bool:
     return [(type(each), each.stream_alias, each.flattening_enabled) for each in stream_maps] == [
         (SameRecordTransform, name, False)
     ]
-
-
-def _decode_nothing(line: bytes) -> None:
-    """Leave every line to the SDK's way."""
-
-
-def _decode_no_lines(block: bytes) -> list[Any]:  # noqa: ARG001
-    """Leave every line to the SDK's way."""
-    raise ValueError

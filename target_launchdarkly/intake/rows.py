@@ -5,13 +5,12 @@ from __future__ import annotations
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-from target_launchdarkly.intake.membership import ABSENT
+from target_launchdarkly.intake.membership import Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from target_launchdarkly.intake.columns import Columns
-    from target_launchdarkly.intake.membership import Row
 
 #: What a property that is read may hold. Anything else, as numbers with a fraction, goes the SDK's
 #: way, which has exact decimals.
@@ -24,33 +23,13 @@ TYPES: Mapping[str, Any] = {
     "expires": int | str | None,
 }
 #: What stands for a property that a record does not have.
-DEFAULTS: Mapping[str, Any] = dict.fromkeys(TYPES, ABSENT) | {"deleted": None, "expires": None}
+DEFAULTS: Mapping[str, Any] = Row._field_defaults
 
 
-class PlainRow:
-    """What is read of a record that was decoded as a whole."""
-
-    __slots__ = ("deleted", "expires", "flag", "key", "segment", "size")
-
-    def __init__(  # noqa: PLR0913, PLR0917 one for each property
-        self, key: Any, flag: Any, deleted: Any, segment: Any, size: Any, expires: Any
-    ) -> None:
-        self.key = key
-        self.flag = flag
-        self.deleted = deleted
-        self.segment = segment
-        self.size = size
-        self.expires = expires
-
-
-def row_of(record: Mapping[str, Any], columns: Columns) -> PlainRow:
+def row_of(record: Mapping[str, Any], columns: Columns) -> Row:
     """Return what is read of a record."""
     named = columns.names
-    values = {
-        role: record.get(named[role], default) if role in named else default
-        for role, default in DEFAULTS.items()
-    }
-    return PlainRow(**values)
+    return Row(**{role: record[name] for role, name in named.items() if name in record})
 
 
 def rows_of(values: Mapping[str, Sequence[Any]], count: int, columns: Columns) -> list[Row]:
@@ -63,10 +42,10 @@ def rows_of(values: Mapping[str, Sequence[Any]], count: int, columns: Columns) -
     """
     named = columns.names
     read = (
-        (named.get(role) in values and values[named[role]]) or repeat(default, count)
+        values[named[role]] if named.get(role) in values else repeat(default, count)
         for role, default in DEFAULTS.items()
     )
-    return [*map(PlainRow, *read)]
+    return [*map(Row, *read)]
 
 
 def row_type(columns: Columns, key_properties: Sequence[str]) -> type:
@@ -77,19 +56,17 @@ def row_type(columns: Columns, key_properties: Sequence[str]) -> type:
     import msgspec  # noqa: PLC0415 not before there is something to decode
 
     names = columns.names
-    roles = {name: role for role, name in names.items()}
-    fields: list[Any] = []
-    for role in names:
-        default = () if names[role] in key_properties else (DEFAULTS[role],)
-        fields.append((role, TYPES[role], *default))
-    others = [name for name in dict.fromkeys(key_properties) if name not in roles]
-    fields += [(f"other{number}", msgspec.Raw) for number, _ in enumerate(others)]
+    fields: list[Any] = [
+        (role, TYPES[role]) if name in key_properties else (role, TYPES[role], DEFAULTS[role])
+        for role, name in names.items()
+    ]
+    others = sorted({*key_properties} - {*names.values()})
     rename = names | {f"other{number}": name for number, name in enumerate(others)}
     return msgspec.defstruct(
         "Row",
-        fields,
+        fields + [(field, msgspec.Raw) for field in rename if field not in names],
         rename=rename,
-        namespace={role: DEFAULTS[role] for role in TYPES if role not in names},
+        namespace={role: default for role, default in DEFAULTS.items() if role not in names},
         kw_only=True,
         gc=False,
     )

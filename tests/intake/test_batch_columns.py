@@ -229,3 +229,48 @@ def test_parquet_time_that_is_no_date_stops_no_stream_map(
 
     assert run.error is None
     assert members(sandbox) == {"new", "stays"}
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (
+            {"is_member": pa.array([[True], None])},
+            "'is_member' holds an array that is no membership",
+        ),
+        ({"is_member": pa.array([{"a": 1}, None])}, "'is_member' holds an object that is no membe"),
+        ({"context_key": pa.array([["a"], ["b"]])}, "'context_key' holds an array, not a context"),
+        ({"n": pa.array([[1], [1]])}, "'n' is not the same whole number in all records"),
+        ({"n": pa.array([{"a": 1}, None])}, "'n' is not the same whole number in all records"),
+    ],
+    ids=["flag-array", "flag-object", "key-array", "size-array", "size-object"],
+)
+def test_parquet_column_that_nests_is_no_value_where_one_is_read(
+    sandbox: Sandbox,
+    sync: Callable[..., Run],
+    parquet: Callable[..., Path],
+    column: dict[str, Any],
+    expected: str,
+) -> None:
+    path = parquet(**{"context_key": ["stays", "new"], "is_member": [True, True]} | column)
+    columns = COLUMNS | {"n": {"type": "integer"}}
+
+    run = sync([schema(columns=columns), batch(path)], **(SNAPSHOT if "n" in column else MIRROR))
+
+    assert expected in str(run.error)
+    assert "gone" in members(sandbox)
+
+
+@pytest.mark.parametrize("deleted", [pa.array([False, True]), pa.array([0, 1])], ids=str)
+def test_deletion_that_a_column_denies_removes_nobody(
+    sandbox: Sandbox, sync: Callable[..., Run], parquet: Callable[..., Path], deleted: Any
+) -> None:
+    path = parquet(context_key=["stays", "gone"], is_member=[True, True], _sdc_deleted_at=deleted)
+    rows = pq.read_table(path).to_pylist()
+    lines = [{"type": "RECORD", "stream": STREAM, "record": row} for row in rows]
+
+    for told in (lines, [batch(path)]):
+        run = sync([schema(), *told], **MIRROR)
+
+        assert run.error is None
+        assert members(sandbox) == {"stays"}

@@ -17,11 +17,11 @@ from target_launchdarkly.intake.membership import (
     FLAGS,
     MAX_KEY_DIGITS,
     MembershipRule,
+    Row,
     context_key,
     membership_flag,
     number,
 )
-from target_launchdarkly.intake.rows import PlainRow
 
 if TYPE_CHECKING:
     from target_launchdarkly.intake.membership import SyncMode
@@ -221,8 +221,8 @@ def rule(mode: SyncMode, *, has_flag: bool = True) -> MembershipRule:
     return MembershipRule(mode, Columns("id", "member", DELETED_AT, None, None, None, declared))
 
 
-def row(key: Any = ABSENT, flag: Any = ABSENT, deleted: Any = None) -> PlainRow:
-    return PlainRow(key, flag, deleted, ABSENT, ABSENT, None)
+def row(key: Any = ABSENT, flag: Any = ABSENT, deleted: Any = None) -> Row:
+    return Row(key, flag, deleted, ABSENT, ABSENT, None)
 
 
 @pytest.mark.parametrize(

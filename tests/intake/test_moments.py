@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from target_launchdarkly.errors import InvalidRecordError
 from target_launchdarkly.intake.columns import DELETED_AT, Columns
-from target_launchdarkly.intake.membership import ABSENT, MembershipRule, SyncMode, number
+from target_launchdarkly.intake.membership import ABSENT, MembershipRule, Row, SyncMode, number
 from target_launchdarkly.intake.moments import EARLIEST_MS, LATEST_MS, moment_ms
-from target_launchdarkly.intake.rows import PlainRow
 
 #: 2026-12-31T00:00:00Z.
 MIDNIGHT = 1_798_675_200_000
@@ -180,7 +179,7 @@ def read(mode: SyncMode, expires: Any, flag: Any = True, deleted: Any = None) ->
     """Return what a record says in a run at `MIDNIGHT`; ABSENT for a stream without a flag."""
     declared = frozenset({"key", "expires"} if flag is ABSENT else {"key", "flag", "expires"})
     columns = Columns("id", "member", DELETED_AT, None, None, FIELD, declared)
-    row = PlainRow("a", flag, deleted, ABSENT, ABSENT, expires)
+    row = Row("a", flag, deleted, ABSENT, ABSENT, expires)
     return MembershipRule(mode, columns, MIDNIGHT).read(row)
 
 

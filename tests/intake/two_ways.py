@@ -7,13 +7,20 @@ import io
 import logging
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import fsspec  # type: ignore[import-untyped]
 from running import SEGMENT, TOKEN, FakeClock
 
 from target_launchdarkly.api.shapes import ExpiringTargets, UserSegment
+from target_launchdarkly.intake.records import Records
 from target_launchdarkly.target import TargetLaunchDarkly
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_launchdarkly.intake.membership import Row
+    from target_launchdarkly.intake.ways import Like
 
 SETTINGS = {
     "access_token": TOKEN,
@@ -79,10 +86,25 @@ class FakeClient:
         return {"PATCH": sum(key == segment_key for key, _ in self.bodies)}
 
 
+class CountedRecords(Records):
+    """Counts what it takes, of lines and of files."""
+
+    taken = 0
+
+    def take_rows(self, rows: Iterator[Row], likes: list[Like]) -> None:
+        super().take_rows(rows, likes)
+        self.taken += len(likes)
+
+
 class ShortWay(TargetLaunchDarkly):
     """Takes the short way where it can, with LaunchDarkly in memory."""
 
     clock = FakeClock().system
+
+    def setup_mapper(self) -> None:
+        super().setup_mapper()
+        if self.has_short_way:
+            self.message_reader.records = CountedRecords(self)
 
     @cached_property
     def client(self) -> Any:
@@ -144,7 +166,6 @@ def outcome(kind: type[ShortWay], source: Any, config: dict[str, Any]) -> Outcom
     finally:
         root.removeHandler(handler)
         root.setLevel(level)
-    records = target.message_reader.records
     seen = {
         "error": (type(error), str(error), error and target.message_reader.line_number),
         "segments": target.client.segments,
@@ -156,7 +177,8 @@ def outcome(kind: type[ShortWay], source: Any, config: dict[str, Any]) -> Outcom
         "read": {name: sink._total_records_read for name, sink in target._sinks_active.items()},
         "log": [told for told in map(without_time, log) if told],
     }
-    return Outcome(seen, records.taken if records else 0)
+    records = target.message_reader.records
+    return Outcome(seen, records.taken if isinstance(records, CountedRecords) else 0)
 
 
 def without_time(told: str) -> str:
