@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 from target_launchdarkly.errors import InvalidRecordError
 
@@ -56,12 +57,7 @@ def moment_ms(value: object, name: str) -> int | None:
         # A stream map may have made one.
         value = value.isoformat()
     if isinstance(value, str):
-        text = value.strip()
-        if not text:
-            return None
-        if not re.fullmatch(_NUMBER, text):
-            return _of_text(text, name)
-        value = Decimal(text)
+        return _of_text(value.strip(), name)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise InvalidRecordError(f"'{name}' holds data that is no moment. {_HOW}")
     return _of_number(Decimal(value), name)
@@ -79,7 +75,13 @@ def _of_number(number: Decimal, name: str) -> int:
     )
 
 
+# People's trials often end together.
+@lru_cache(maxsize=10_000)
 def _of_text(text: str, name: str) -> int | None:
+    if not text:
+        return None
+    if re.fullmatch(_NUMBER, text):
+        return _of_number(Decimal(text), name)
     found = re.fullmatch(_ISO_8601, text)
     if found is None:
         raise InvalidRecordError(f"'{name}' holds text that is no moment. {_HOW}")
