@@ -167,7 +167,7 @@ class TargetLaunchDarkly(CommandTarget):
         """Read the files record by record, so that all rules hold as for RECORD messages."""
         name, version = message_dict["stream"], message_dict.get("version")
         records = self.message_reader.records
-        way = records.way_of(name) if records else None
+        way = records.way_of(name, version) if records else None
         for url in batches.urls(message_dict["manifest"]):
             self.streams.note_file(name, url)
         for rows in batches.rows(message_dict, self.config.get("batch_config"), way):

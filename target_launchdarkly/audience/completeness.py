@@ -175,7 +175,9 @@ class Completeness:
     def ran_before(self, now: float) -> bool:
         """Whether an ACTIVATE_VERSION proves nothing but for being of another time than the run."""
         activated = self._activated
-        if activated is None or self._version != activated or self._doubt(""):
+        if activated is None or self._version != activated or self._has_two_versions:
+            return False
+        if self._doubt(""):
             return False
         return not _is_time_of_run(activated, self.started_at, now)
 

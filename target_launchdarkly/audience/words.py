@@ -101,6 +101,12 @@ class Words:
         self._voices[audience].append(voice)
         return voice
 
+    def go_on(self, place: int) -> None:
+        """Go on after a place, up to which words went into the voices."""
+        looked_at, self.place = self.place // _LOOK_EVERY, place
+        if place // _LOOK_EVERY > looked_at:
+            self.make_room()
+
     def of(self, audience: Audience) -> Iterator[tuple[str, int]]:
         """Yield the keys of an audience with the words about them, the same order each time.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from datetime import date, time
 from decimal import Decimal
 from importlib.util import find_spec
@@ -111,15 +112,13 @@ def _jsonl_rows(
     number_of_line = 0
     for block in blocks(file.read):
         if way:
-            try:
+            with suppress(ValueError, RecursionError):
                 block.decode()
                 rows_of_block = way.decoder.decode_lines(block)
-            except (ValueError, RecursionError):
-                pass
-            else:
-                yield rows_of_block
-                number_of_line += block.count(b"\n") + 1
-                continue
+                if len(rows_of_block) == block.count(b"\n") + 1:
+                    yield rows_of_block
+                    number_of_line += len(rows_of_block)
+                    continue
         for line in block.split(b"\n"):
             number_of_line += 1
             if line.strip():
@@ -154,13 +153,12 @@ def _parquet_rows(
     way: Way | None,
 ) -> Iterator[list[Row] | dict[str, Any]]:
     from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]  # noqa: PLC0415 an extra, and slow to import
-    from pyarrow.types import is_nested  # type: ignore[import-untyped]  # noqa: PLC0415
 
     parquet = ParquetFile(file)
     fields = {field.name: field.type for field in parquet.schema_arrow}
     read = [name for name in fields if way and name in way.names]
     has_keys = way is not None and fields.keys() >= set(way.sink.key_properties)
-    if way is None or not has_keys or any(is_nested(fields[name]) for name in read):
+    if way is None or not has_keys or any(_may_nest(fields[name]) for name in read):
         for batch in parquet.iter_batches():
             lists = [_column(batch, name) for name in fields]
             for values in zip(*lists, strict=True):
@@ -169,6 +167,12 @@ def _parquet_rows(
     for batch in parquet.iter_batches(columns=read):
         columns = {name: _column(batch, name) for name in batch.schema.names}
         yield rows_of(columns, batch.num_rows, way.sink.columns)
+
+
+def _may_nest(type_: Any) -> bool:
+    from pyarrow import BaseExtensionType, types  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    return types.is_nested(type_) or isinstance(type_, BaseExtensionType)
 
 
 def _column(batch: Any, name: str) -> list[Any]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter, length_hint
-from typing import IO, TYPE_CHECKING, Any, Literal, Union
+from typing import IO, TYPE_CHECKING, Annotated, Any, Union
 
 from singer_sdk.mapper import SameRecordTransform
 
 from target_launchdarkly.intake.blocks import blocks
-from target_launchdarkly.intake.ways import Lane, Way
+from target_launchdarkly.intake.ways import VERSIONS, Lane, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -50,8 +50,9 @@ class Records:
         self._way_of: dict[type, Way] = {}
         #: Decodes RECORD messages of the streams that have a way; None if none has.
         self._decoder: Any = None
-        #: By what their rows have in common.
+        #: By what their rows have in common; and those with rows that are not counted yet.
         self._lanes: dict[Like, Lane] = {}
+        self._busy: list[Lane] = []
 
     @property
     def line_number(self) -> int:
@@ -126,32 +127,34 @@ class Records:
                 for like, run in groupby(zip(likes, rows, strict=True), itemgetter(0)):
                     self._take_alike(map(itemgetter(1), run), like)
         finally:
-            self._settle()
-        self._target.words.make_room()
+            for lane in self._busy:
+                lane.settle()
+            self._busy.clear()
         self._target.look_at_age()
 
     def _take_alike(self, rows: Iterator[Row], like: Like) -> None:
         way, version, *_ = like
         while True:
-            lane = self._lanes.get(like)
+            if lane := self._lanes.get(like):
+                self._busy.append(lane)
             row = lane.take(rows) if lane else next(rows, None)
             if row is None:
                 return
             line = way.sink.take(row, version)
             if line and not line.feed.voice.has_moments and not lane:
                 if len(self._lanes) >= MAX_LANES:
-                    self._settle()
                     self._lanes.clear()
                 self._lanes[like] = Lane(like, line)
 
-    def _settle(self) -> None:
-        for lane in self._lanes.values():
-            lane.settle()
+    def way_of(self, stream_name: str, version: object) -> Way | None:
+        """Return how rows of a stream's BATCH files are taken; None for the SDK's way.
 
-    def way_of(self, stream_name: str) -> Way | None:
-        """Return how rows of a stream's BATCH files are taken; None for the SDK's way."""
+        Args:
+            stream_name: The stream's name.
+            version: That of the BATCH message, which may be anything.
+        """
         self._compile()
-        return self._ways.get(stream_name)
+        return self._ways.get(stream_name) if type(version) in VERSIONS else None
 
     def _compile(self) -> None:
         """Look at the streams again if one is new, or has another sink."""
@@ -160,6 +163,7 @@ class Records:
         import msgspec  # noqa: PLC0415 not before there is something to decode
 
         self._layout = self._target.layout
+        self._lanes.clear()
         known, self._ways = self._ways, {}
         for name, stream_maps in self._target.mapper.stream_maps.items():
             sink = self._target.sink_of(name) if _is_identity(name, stream_maps) else None
@@ -171,10 +175,12 @@ class Records:
         self._way_of = {way.message_type: way for way in self._ways.values()}
         self._decoder = None
         if self._ways:
-            # One more than there are, as msgspec lets the tag of a lone type be absent.
+            # One more than there are, as msgspec lets the tag of a lone type be absent. Nothing is
+            # decoded to it.
             beside = f"{max(self._ways, key=len)}+"
-            nothing = [("record", Literal["nothing is"])]
-            other = msgspec.defstruct("Other", nothing, tag_field="stream", tag=beside)
+            nothing = Annotated[int, msgspec.Meta(ge=1, le=0)]
+            fields = [("record", nothing)]
+            other = msgspec.defstruct("Other", fields, tag_field="stream", tag=beside)
             self._decoder = msgspec.json.Decoder(Union[(*self._way_of, other)])
 
 

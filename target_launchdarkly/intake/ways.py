@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Stands among the words for a flag that says nothing in the stream's mode.
 NOTHING = -1
+#: The types of versions that taps send. Those of one type are the same if they are equal.
+VERSIONS = frozenset({str, int, type(None)})
 #: What rows have in common that become words in the same way: their stream's way, the version of
 #: their RECORD messages, and what they say of their segment and of the number of keys.
 Like: TypeAlias = "tuple[Way, object, object, object]"
@@ -65,7 +67,8 @@ class Way:
         """Return what each of the stream's rows has in common with others."""
         if self.is_even:
             return [(self, None, ABSENT, ABSENT)] * len(rows)
-        return [(self, version, row.segment, row.size) for row in rows]
+        # True equals 1.
+        return [(self, version, row.segment, (row.size, type(row.size))) for row in rows]
 
 
 @dataclass(slots=True, eq=False)
@@ -102,7 +105,7 @@ class Lane:
                 latest[key] = place | word
             else:
                 self.silent += 1
-        words.place = place
+        words.go_on(place)
         self.plain += (place - since) // PLACE_STEP
         return found
 

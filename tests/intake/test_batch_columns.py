@@ -72,6 +72,9 @@ def members(sandbox: Sandbox) -> set[str]:
     return set(sandbox.included("table"))
 
 
+TENSORS = pa.ExtensionArray.from_storage(
+    pa.fixed_shape_tensor(pa.int8(), [1]), pa.array([[1], [1]], pa.list_(pa.int8(), 1))
+)
 ODD = {
     "at": pa.array([2**62, 0, -(2**62)], pa.timestamp("us")),
     "raw": pa.array([b"\xff", b"", None], pa.binary()),
@@ -242,8 +245,9 @@ def test_parquet_time_that_is_no_date_stops_no_stream_map(
         ({"context_key": pa.array([["a"], ["b"]])}, "'context_key' holds an array, not a context"),
         ({"n": pa.array([[1], [1]])}, "'n' is not the same whole number in all records"),
         ({"n": pa.array([{"a": 1}, None])}, "'n' is not the same whole number in all records"),
+        ({"n": TENSORS}, "'n' is not the same whole number in all records"),
     ],
-    ids=["flag-array", "flag-object", "key-array", "size-array", "size-object"],
+    ids=["flag-array", "flag-object", "key-array", "size-array", "size-object", "size-tensor"],
 )
 def test_parquet_column_that_nests_is_no_value_where_one_is_read(
     sandbox: Sandbox,
@@ -259,6 +263,38 @@ def test_parquet_column_that_nests_is_no_value_where_one_is_read(
 
     assert expected in str(run.error)
     assert "gone" in members(sandbox)
+
+
+def test_true_is_not_the_size_one(
+    sandbox: Sandbox, sync: Callable[..., Run], tmp_path: Path
+) -> None:
+    """What equals a number need not be one: a size that files state in two ways proves nothing."""
+    paths = [tmp_path / f"{number}.parquet" for number in range(2)]
+    for path, size in zip(paths, (pa.array([1]), pa.array([True])), strict=True):
+        pq.write_table(pa.table({"context_key": ["stays"], "is_member": [True], "n": size}), path)
+    columns = COLUMNS | {"n": {"type": "integer"}}
+
+    run = sync([schema(columns=columns), batch(*paths)], **SNAPSHOT)
+
+    assert "'n' is not the same whole number in all records" in str(run.error)
+    assert members(sandbox) == {"gone", "stays"}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ('{"context_key": "new", "is_member": true}{"context_key": "x", "is_member": true}',),
+        ('{"context_key": "new",', '"is_member": true}', ""),
+    ],
+    ids=["two-on-a-line", "one-on-two-lines"],
+)
+def test_line_of_a_file_that_is_no_object_is_told(
+    sandbox: Sandbox, sync: Callable[..., Run], jsonl: Callable[..., Path], rows: tuple[str, ...]
+) -> None:
+    run = sync([schema(), batch(jsonl(*rows))], **MIRROR)
+
+    assert "line 1 of BATCH file" in str(run.error)
+    assert members(sandbox) == {"gone", "stays"}
 
 
 @pytest.mark.parametrize("deleted", [pa.array([False, True]), pa.array([0, 1])], ids=str)

@@ -154,7 +154,9 @@ def outcome(kind: type[ShortWay], source: Any, config: dict[str, Any]) -> Outcom
     # How many messages came is told at that level.
     root.setLevel(logging.INFO)
     output = io.StringIO()
-    target = kind(config=SETTINGS | config)
+    target = kind(
+        config={name: value for name, value in (SETTINGS | config).items() if value is not None}
+    )
     # Else requests of different segments would come in any order.
     target.segments._parallelism = 1
     error: Exception | None = None
