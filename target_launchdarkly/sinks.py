@@ -226,6 +226,8 @@ class AudienceSink(BatchSink):
             line.feed.rows.note(row.size, names_nobody=names_nobody)
             if names_nobody:
                 return None
+        else:
+            line.feed.rows.count += 1
         line.tally.records += 1
         try:
             membership = self.rule.read(row)

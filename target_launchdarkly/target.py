@@ -175,7 +175,7 @@ class TargetLaunchDarkly(CommandTarget):
                 message = {"type": "RECORD", "stream": name, "record": rows, "version": version}
                 self._process_record_message(message)
             else:
-                records.take_rows(iter(rows), way.likes(rows, version))
+                records.take_rows(iter(rows), [way.like(row, version) for row in rows])
 
     # Checkpoints and STATE
 

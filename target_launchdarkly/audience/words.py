@@ -88,7 +88,7 @@ class Words:
     """
 
     def __init__(self, max_in_memory: int = MAX_WORDS_IN_MEMORY) -> None:
-        #: The number of the last word.
+        #: That of the last word; places may be left out.
         self.place = 0
         self._max_in_memory = max_in_memory
         self._voices: dict[Audience, list[Voice]] = defaultdict(list)
@@ -101,10 +101,13 @@ class Words:
         self._voices[audience].append(voice)
         return voice
 
-    def go_on(self, place: int) -> None:
-        """Go on after a place, up to which words went into the voices."""
-        looked_at, self.place = self.place // _LOOK_EVERY, place
-        if place // _LOOK_EVERY > looked_at:
+    def look_since(self, place: int) -> None:
+        """Make room if it is needed, which is looked at once in so many words.
+
+        Args:
+            place: That of the last word before those that went into voices.
+        """
+        if self.place // _LOOK_EVERY > place // _LOOK_EVERY:
             self.make_room()
 
     def of(self, audience: Audience) -> Iterator[tuple[str, int]]:

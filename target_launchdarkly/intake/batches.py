@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
 from datetime import date, time
 from decimal import Decimal
 from importlib.util import find_spec
@@ -12,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from target_launchdarkly.discretion import public_url
 from target_launchdarkly.errors import InputError
-from target_launchdarkly.intake.blocks import blocks
+from target_launchdarkly.intake.blocks import blocks, decoded, decoded_lines
 from target_launchdarkly.intake.membership import EXACT_BELOW, integer, number
 from target_launchdarkly.intake.rows import rows_of
 
@@ -111,30 +110,15 @@ def _jsonl_rows(
 ) -> Iterator[list[Row] | dict[str, Any]]:
     number_of_line = 0
     for block in blocks(file.read):
-        if way:
-            with suppress(ValueError, RecursionError):
-                block.decode()
-                rows_of_block = way.decoder.decode_lines(block)
-                if len(rows_of_block) == block.count(b"\n") + 1:
-                    yield rows_of_block
-                    number_of_line += len(rows_of_block)
-                    continue
+        if way and (rows := decoded_lines(way.decoder, block)) is not None:
+            number_of_line += len(rows)
+            yield rows
+            continue
         for line in block.split(b"\n"):
             number_of_line += 1
             if line.strip():
-                yield _row_or_record(line, number_of_line, named, way)
-
-
-def _row_or_record(
-    line: bytes, number_of_line: int, named: str, way: Way | None
-) -> list[Row] | dict[str, Any]:
-    try:
-        line.decode()
-        if way:
-            return [way.decoder.decode(line)]
-    except (ValueError, RecursionError):
-        pass
-    return _record(line, number_of_line, named)
+                row = decoded(way.decoder, line) if way else None
+                yield [row] if row is not None else _record(line, number_of_line, named)
 
 
 def _record(line: bytes, number_of_line: int, named: str) -> dict[str, Any]:

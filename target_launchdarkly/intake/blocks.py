@@ -1,8 +1,9 @@
-"""Bytes become blocks of whole lines."""
+"""Bytes become blocks of whole lines, and these what msgspec decodes them to."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from target_launchdarkly.errors import InputError
 
@@ -38,3 +39,27 @@ def blocks(read: Callable[[int], bytes]) -> Iterator[bytes]:
             raise InputError(f"a line of more than {MAX_LINE_BYTES:,} bytes. Look at the tap.")
     if last := b"".join(parts):
         yield last
+
+
+def decoded_lines(decoder: Any, block: bytes) -> list[Any] | None:
+    """Return what each line of a block is decoded to, or None if there are others among them.
+
+    Args:
+        decoder: That of msgspec. What it passes over is not looked at.
+        block: Whole lines.
+    """
+    with suppress(ValueError, RecursionError):
+        # A line that is not UTF-8 is none.
+        block.decode()
+        messages: list[Any] = decoder.decode_lines(block)
+        if len(messages) == block.count(b"\n") + 1:
+            return messages
+    return None
+
+
+def decoded(decoder: Any, line: bytes) -> Any:
+    """Return what a line is decoded to, or None if it is another."""
+    with suppress(ValueError, RecursionError):
+        line.decode()
+        return decoder.decode(line)
+    return None

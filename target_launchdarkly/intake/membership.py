@@ -66,7 +66,11 @@ def integer(text: str) -> int | Decimal:
 
 
 class Row(NamedTuple):
-    """What is read of a record; ABSENT for a property that it does not have, and must have."""
+    """What is read of a record.
+
+    ABSENT stands for a property that it lacks, None where that says the same. What lines are
+    decoded to has the same attributes, and is no tuple.
+    """
 
     key: Any = ABSENT
     flag: Any = ABSENT
@@ -134,8 +138,14 @@ class MembershipRule(NamedTuple):
 
 
 def is_deleted(deleted_at: object) -> bool:
-    """Whether the source has deleted a row; its flag is then not looked at."""
-    return bool(deleted_at.strip() if isinstance(deleted_at, str) else deleted_at)
+    """Whether the source has deleted a row; its flag is then not looked at.
+
+    It has at any time, or if it says so; not if it says no, as `false`, `0` or their texts.
+    """
+    if isinstance(deleted_at, str):
+        text = deleted_at.strip().lower()
+        return FLAGS.get(text, bool(text))
+    return bool(deleted_at)
 
 
 def context_key(value: object, name: str) -> str:

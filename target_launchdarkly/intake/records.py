@@ -1,4 +1,4 @@
-"""Records as far as they are read: one typed decoder for RECORD lines, snapshots and BATCH files.
+"""Records as far as they are read: RECORD lines and rows of BATCH files become words in one way.
 
 What is read of a stream's records becomes a type, by which msgspec decodes whole lines; it passes
 over everything else. A line that such a type rejects, and every line of a stream whose records a
@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Union
 
 from singer_sdk.mapper import SameRecordTransform
 
-from target_launchdarkly.intake.blocks import blocks
+from target_launchdarkly.intake.blocks import blocks, decoded, decoded_lines
 from target_launchdarkly.intake.ways import VERSIONS, Lane, Way
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from target_launchdarkly.intake.ways import Like
     from target_launchdarkly.sinks import AudienceTarget
 
-#: So many lanes are remembered: one for each segment, but a size may be another in each row.
-MAX_LANES = 1_000
+#: So many lanes are remembered. There is one for each segment; but a size or a version may be
+#: another in each row, and then lanes are of no use.
+MAX_LANES = 20_000
 
 
 class Records:
@@ -39,7 +40,7 @@ class Records:
 
     def __init__(self, target: AudienceTarget) -> None:
         self._target = target
-        #: The last line that was begun or is about to be, and what of these is still to be taken.
+        #: The last line that was handed over, and the rows up to it that are still to be taken.
         self._last_line = 0
         self._todo: Iterator[Row] = iter(())
         #: How many lines were taken.
@@ -77,34 +78,20 @@ class Records:
 
     def _pieces(self, block: bytes) -> Iterable[tuple[bool, Iterable[Any]]]:
         """Return RECORD messages that have a way decoded, and other lines as they are."""
-        if self._decoder:
-            # What is passed over is not looked at, and a line that is not UTF-8 is none.
-            with suppress(ValueError, RecursionError):
-                block.decode()
-                messages = self._decoder.decode_lines(block)
-                if len(messages) == block.count(b"\n") + 1:
-                    return [(False, messages)]
+        if self._decoder and (messages := decoded_lines(self._decoder, block)):
+            return [(False, messages)]
         return groupby(map(self._decoded, block.split(b"\n")), lambda each: type(each) is bytes)
 
     def _decoded(self, line: bytes) -> Any:
-        if self._decoder:
-            with suppress(ValueError, RecursionError):
-                line.decode()
-                return self._decoder.decode(line)
-        return line
+        return (decoded(self._decoder, line) if self._decoder else None) or line
 
     def _take(self, messages: list[Any]) -> None:
         rows = [message.record for message in messages]
-        # Looked at only where there are several: most inputs are one stream.
-        kinds = {*map(type, messages)} if len(self._ways) > 1 else {*self._way_of}
-        way = self._way_of[kinds.pop()]
-        if way.is_even and not kinds:
-            likes = way.likes(rows, None)
+        lone, *others = self._ways.values()
+        if lone.even and not others:
+            likes = [lone.even] * len(rows)
         else:
-            likes = [
-                (self._way_of[type(message)], message.version, row.segment, row.size)
-                for message, row in zip(messages, rows, strict=True)
-            ]
+            likes = [self._way_of[type(each)].like(each.record, each.version) for each in messages]
         self._last_line += len(rows)
         self._todo = iter(rows)
         self.take_rows(self._todo, likes)
@@ -120,6 +107,7 @@ class Records:
         Raises:
             TargetError: As the SDK's way would.
         """
+        before = self._target.words.place
         try:
             if likes and likes.count(likes[0]) == len(likes):
                 self._take_alike(rows, likes[0])
@@ -130,16 +118,18 @@ class Records:
             for lane in self._busy:
                 lane.settle()
             self._busy.clear()
+        self._target.words.look_since(before)
         self._target.look_at_age()
 
     def _take_alike(self, rows: Iterator[Row], like: Like) -> None:
-        way, version, *_ = like
         while True:
-            if lane := self._lanes.get(like):
+            lane = self._lanes.get(like)
+            if lane and not lane.plain:
                 self._busy.append(lane)
             row = lane.take(rows) if lane else next(rows, None)
             if row is None:
                 return
+            way, version, *_ = like
             line = way.sink.take(row, version)
             if line and not line.feed.voice.has_moments and not lane:
                 if len(self._lanes) >= MAX_LANES:
@@ -175,11 +165,10 @@ class Records:
         self._way_of = {way.message_type: way for way in self._ways.values()}
         self._decoder = None
         if self._ways:
-            # One more than there are, as msgspec lets the tag of a lone type be absent. Nothing is
-            # decoded to it.
+            # One more than there are, as msgspec lets the tag of a lone type be absent. No number
+            # is at once so large and so small, so that nothing is decoded to it.
             beside = f"{max(self._ways, key=len)}+"
-            nothing = Annotated[int, msgspec.Meta(ge=1, le=0)]
-            fields = [("record", nothing)]
+            fields = [("record", Annotated[int, msgspec.Meta(ge=1, le=0)])]
             other = msgspec.defstruct("Other", fields, tag_field="stream", tag=beside)
             self._decoder = msgspec.json.Decoder(Union[(*self._way_of, other)])
 

@@ -1,4 +1,4 @@
-"""What is read of a record: as a plain row, and as a type by which lines are decoded."""
+"""What is read of a record: as a `Row`, and as a type by which lines are decoded."""
 
 from __future__ import annotations
 

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 #: Stands among the words for a flag that says nothing in the stream's mode.
 NOTHING = -1
-#: The types of versions that taps send. Those of one type are the same if they are equal.
+#: Versions of these types can be compared; a boolean or a float may equal an integer, and is none.
 VERSIONS = frozenset({str, int, type(None)})
 #: What rows have in common that become words in the same way: their stream's way, the version of
-#: their RECORD messages, and what they say of their segment and of the number of keys.
-Like: TypeAlias = "tuple[Way, object, object, object]"
+#: their RECORD messages, and what they say of their segment and of the number of keys. Its type is
+#: with it, as True equals 1.
+Like: TypeAlias = "tuple[Way, object, object, object, type]"
 
 
 class Way:
@@ -55,20 +56,18 @@ class Way:
         )
         #: The word of each flag that can be used as it is.
         self.words = _words(sink.rule, has_silent=not sink.tells_skipped)
-        #: Whether all rows have the same in common.
-        self.is_even = not (sink.stream.is_snapshot or sink.columns.segment or sink.columns.size)
+        is_even = not (sink.stream.is_snapshot or sink.columns.segment)
+        #: What its rows have in common, if all have.
+        self.even: Like | None = (self, None, ABSENT, ABSENT, object) if is_even else None
 
     @property
     def names(self) -> set[str]:
         """The properties that are read or demanded."""
         return {*self.sink.columns.names.values(), *self.sink.key_properties}
 
-    def likes(self, rows: list[Row], version: object) -> list[Like]:
-        """Return what each of the stream's rows has in common with others."""
-        if self.is_even:
-            return [(self, None, ABSENT, ABSENT)] * len(rows)
-        # True equals 1.
-        return [(self, version, row.segment, (row.size, type(row.size))) for row in rows]
+    def like(self, row: Row, version: object) -> Like:
+        """Return what a row has in common with others."""
+        return self.even or (self, version, row.segment, row.size, type(row.size))
 
 
 @dataclass(slots=True, eq=False)
@@ -76,8 +75,8 @@ class Lane:
     """Where rows go that have the same in common.
 
     Args:
-        like: What that is.
-        line: Where one of them went that the sink took.
+        like: What they have in common.
+        line: Where the sink put the first of them; the others go there too.
     """
 
     like: Like
@@ -94,10 +93,12 @@ class Lane:
         found: Row | None = None
         for row in rows:
             key = row.key
+            # What is no plain key is as good as a blank one, at which the sink has to look. Below
+            # the bound, a number is exact, whatever its column is.
             if key.__class__ is not str:
                 key = str(key) if key.__class__ is int and abs(key) < EXACT_BELOW else ""
             word = word_of(row.flag)
-            if word is None or row.deleted is not None or not key or key.strip() != key:
+            if word is None or row.deleted or not key or key.strip() != key:
                 found = row
                 break
             place += PLACE_STEP
@@ -105,7 +106,7 @@ class Lane:
                 latest[key] = place | word
             else:
                 self.silent += 1
-        words.go_on(place)
+        words.place = place
         self.plain += (place - since) // PLACE_STEP
         return found
 

@@ -297,9 +297,13 @@ def test_line_of_a_file_that_is_no_object_is_told(
     assert members(sandbox) == {"gone", "stays"}
 
 
-@pytest.mark.parametrize("deleted", [pa.array([False, True]), pa.array([0, 1])], ids=str)
+@pytest.mark.parametrize(
+    "deleted",
+    [[False, True], [0, 1], ["false", "true"], [" 0 ", "1"], ["No", "2026-11-28"], ["", "x"]],
+    ids=str,
+)
 def test_deletion_that_a_column_denies_removes_nobody(
-    sandbox: Sandbox, sync: Callable[..., Run], parquet: Callable[..., Path], deleted: Any
+    sandbox: Sandbox, sync: Callable[..., Run], parquet: Callable[..., Path], deleted: list[Any]
 ) -> None:
     path = parquet(context_key=["stays", "gone"], is_member=[True, True], _sdc_deleted_at=deleted)
     rows = pq.read_table(path).to_pylist()

@@ -103,7 +103,7 @@ class ShortWay(TargetLaunchDarkly):
 
     def setup_mapper(self) -> None:
         super().setup_mapper()
-        if self.has_short_way:
+        if self.message_reader.records:
             self.message_reader.records = CountedRecords(self)
 
     @cached_property
@@ -145,7 +145,9 @@ class Told(logging.Handler):
         self.told.append(record.getMessage())
 
 
-def outcome(kind: type[ShortWay], source: Any, config: dict[str, Any]) -> Outcome:
+@contextlib.contextmanager
+def told() -> Iterator[list[str]]:
+    """Yield what is logged."""
     log: list[str] = []
     handler = Told(log)
     root = logging.getLogger()
@@ -153,6 +155,21 @@ def outcome(kind: type[ShortWay], source: Any, config: dict[str, Any]) -> Outcom
     level = root.level
     # How many messages came is told at that level.
     root.setLevel(logging.INFO)
+    try:
+        yield log
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+
+
+def outcome(kind: type[ShortWay], source: Any, config: dict[str, Any]) -> Outcome:
+    """Run a target and return what it did.
+
+    Args:
+        kind: The target.
+        source: Its input.
+        config: Settings beside `SETTINGS`; None for one that shall be absent.
+    """
     output = io.StringIO()
     target = kind(
         config={name: value for name, value in (SETTINGS | config).items() if value is not None}
@@ -160,33 +177,42 @@ def outcome(kind: type[ShortWay], source: Any, config: dict[str, Any]) -> Outcom
     # Else requests of different segments would come in any order.
     target.segments._parallelism = 1
     error: Exception | None = None
-    try:
-        with contextlib.redirect_stdout(output):
-            target.listen(source)
-    except Exception as failure:  # noqa: BLE001 whatever it is, it shall be the same
-        error = failure
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(level)
+    with told() as log:
+        try:
+            with contextlib.redirect_stdout(output):
+                target.listen(source)
+        except Exception as failure:  # noqa: BLE001 whatever it is, it shall be the same
+            error = failure
+    records = target.message_reader.records
     seen = {
         "error": (type(error), str(error), error and target.message_reader.line_number),
+        "states": output.getvalue(),
+        "log": [line for line in map(without_time, log) if line],
+    }
+    short = records.taken if isinstance(records, CountedRecords) else 0
+    return Outcome(seen | _done(target), short)
+
+
+def _done(target: ShortWay) -> dict[str, Any]:
+    return {
         "segments": target.client.segments,
         "expiring": target.client.expiring,
         "requests": target.client.bodies,
         "tallies": {segment.key: asdict(segment.tally) for segment in target.segments},
         "without segment": target.segments.without_segment,
-        "states": output.getvalue(),
         "read": {name: sink._total_records_read for name, sink in target._sinks_active.items()},
-        "log": [told for told in map(without_time, log) if told],
+        "rows": {
+            (stream.name, key): asdict(feed.rows)
+            for stream in target.streams
+            for key, feed in stream.feeds.items()
+        },
     }
-    records = target.message_reader.records
-    return Outcome(seen, records.taken if isinstance(records, CountedRecords) else 0)
 
 
-def without_time(told: str) -> str:
+def without_time(line: str) -> str:
     """Return a log line, but none of those that differ between any two runs."""
     # The SDK tells its counters when a minute is over, or at the end.
-    return "" if told.startswith("METRIC") or "target-launchdarkly v" in told else told
+    return "" if line.startswith("METRIC") or "target-launchdarkly v" in line else line
 
 
 def put_files(files: dict[str, bytes]) -> None:
