@@ -255,4 +255,22 @@ PLANS = [
         "        flag = False if is_deleted(row.deleted) else",
         "        flag = True if is_deleted(row.deleted) else",
     ),
+    Planted(
+        "rows that say how many there are differ unnoticed",
+        "intake/ways.py",
+        "row.segment, row.size, type(row.size))",
+        "row.segment, None, object)",
+    ),
+    Planted(
+        "who stands in lines of another segment is taken for one of the first",
+        "intake/ways.py",
+        "version, row.segment, row.size",
+        "version, None, row.size",
+    ),
+    Planted(
+        "a deleted row among others is a member",
+        "intake/ways.py",
+        "word is None or row.deleted or not key",
+        "word is None or not key",
+    ),
 ]

@@ -191,6 +191,8 @@ def test_version_of_a_tap_that_ran_before_is_told_from_one_that_proves_nothing(
     assert hint in judge([schema(), *records, is_activated(1_000)], **SNAPSHOT)[-1]
     assert hint not in judge([schema(), *records, is_activated(1_001)], **SNAPSHOT)[-1]
     assert hint not in judge([schema(), *records], **SNAPSHOT)[-1]
+    mixed = [records[0], members("b")[0] | {"version": 999}, *records]
+    assert hint not in judge([schema(), *mixed, is_activated(1_000)], **SNAPSHOT)[-1]
 
 
 @pytest.mark.parametrize(
