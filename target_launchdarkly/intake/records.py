@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter, length_hint
-from typing import IO, TYPE_CHECKING, Annotated, Any, Union
+from typing import IO, TYPE_CHECKING, Any, Union
 
 from singer_sdk.mapper import SameRecordTransform
 
@@ -162,15 +162,12 @@ class Records:
             with suppress(ValueError):
                 if sink is not None:
                     self._ways[name] = way if way and way.sink is sink else Way(sink)
-        self._way_of = {way.message_type: way for way in self._ways.values()}
-        self._decoder = None
-        if self._ways:
-            # One more than there are, as msgspec lets the tag of a lone type be absent. No number
-            # is at once so large and so small, so that nothing is decoded to it.
-            beside = f"{max(self._ways, key=len)}+"
-            fields = [("record", Annotated[int, msgspec.Meta(ge=1, le=0)])]
-            other = msgspec.defstruct("Other", fields, tag_field="stream", tag=beside)
-            self._decoder = msgspec.json.Decoder(Union[(*self._way_of, other)])
+        is_lone = len(self._ways) == 1
+        self._way_of = {
+            way.lone_type if is_lone else way.message_type: way for way in self._ways.values()
+        }
+        types: Any = Union[tuple(self._way_of)] if self._ways else None
+        self._decoder = msgspec.json.Decoder(types) if types else None
 
 
 def _is_identity(name: str, stream_maps: list[StreamMap]) -> bool:

@@ -46,13 +46,19 @@ class Way:
         row = row_type(sink.columns, sink.key_properties)
         #: Decodes lines of its BATCH files.
         self.decoder: Any = msgspec.json.Decoder(row)
-        #: What its RECORD messages are decoded to.
+        message = [
+            ("type", Literal["RECORD"]),
+            ("record", row),
+            ("version", str | int | None, None),
+        ]
+        name = sink.stream_name
+        #: What its RECORD messages are decoded to, among others and alone: msgspec finds a type by
+        #: its tag, which takes longer, and which a lone type may lack.
         self.message_type = msgspec.defstruct(
-            "Record",
-            [("type", Literal["RECORD"]), ("record", row), ("version", str | int | None, None)],
-            tag_field="stream",
-            tag=sink.stream_name,
-            gc=False,
+            "Record", message, tag_field="stream", tag=name, gc=False
+        )
+        self.lone_type = msgspec.defstruct(
+            "Record", [("stream", Literal[name]), *message], gc=False
         )
         #: The word of each flag that can be used as it is.
         self.words = _words(sink.rule, has_silent=not sink.tells_skipped)

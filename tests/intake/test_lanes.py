@@ -106,7 +106,7 @@ def test_number_that_may_be_wrong_is_no_key_among_others(bad: Any, action: str) 
 def test_message_about_a_stream_named_like_another_is_what_it_is(
     names: list[str], value: str
 ) -> None:
-    """To decode one stream's lines, msgspec is given another name, one character longer."""
+    """No type but a stream's own is decoded from its lines."""
     odd = f'{{"type": "STATE", "value": {{"at": 1}}, "stream": "{STREAM}+", "record": {value}}}'
 
     run = demand_same(lines([*map(schema, names), *members("new"), odd, *members("last")]))
