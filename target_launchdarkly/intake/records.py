@@ -166,8 +166,9 @@ class Records:
         self._way_of = {
             way.lone_type if is_lone else way.message_type: way for way in self._ways.values()
         }
-        types: Any = Union[tuple(self._way_of)] if self._ways else None
-        self._decoder = msgspec.json.Decoder(types) if types else None
+        self._decoder = None
+        if self._ways:
+            self._decoder = msgspec.json.Decoder(Union[tuple(self._way_of)])  # noqa: UP007
 
 
 def _is_identity(name: str, stream_maps: list[StreamMap]) -> bool:

@@ -46,20 +46,16 @@ class Way:
         row = row_type(sink.columns, sink.key_properties)
         #: Decodes lines of its BATCH files.
         self.decoder: Any = msgspec.json.Decoder(row)
-        message = [
-            ("type", Literal["RECORD"]),
-            ("record", row),
-            ("version", str | int | None, None),
-        ]
+        version = ("version", str | int | None, None)
+        fields: list[Any] = [("type", Literal["RECORD"]), ("record", row), version]
         name = sink.stream_name
-        #: What its RECORD messages are decoded to, among others and alone: msgspec finds a type by
+        #: What its RECORD messages are decoded to among others, and alone: msgspec finds a type by
         #: its tag, which takes longer, and which a lone type may lack.
         self.message_type = msgspec.defstruct(
-            "Record", message, tag_field="stream", tag=name, gc=False
+            "Record", fields, tag_field="stream", tag=name, gc=False
         )
-        self.lone_type = msgspec.defstruct(
-            "Record", [("stream", Literal[name]), *message], gc=False
-        )
+        fields.insert(0, ("stream", Literal[name]))
+        self.lone_type = msgspec.defstruct("Record", fields, gc=False)
         #: The word of each flag that can be used as it is.
         self.words = _words(sink.rule, has_silent=not sink.tells_skipped)
         is_even = not (sink.stream.is_snapshot or sink.columns.segment)
